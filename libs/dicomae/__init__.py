@@ -1,0 +1,1 @@
+"""Turns a whole PACS into something one can group, search and check."""

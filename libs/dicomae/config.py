@@ -1,0 +1,225 @@
+"""The configuration: frozen dataclasses read from TOML; nothing has a default in code.
+
+`conf/default.toml` is the one place of the defaults. Another file names it with
+`extends = "default.toml"` (relative to itself) and changes what it must.
+"""
+
+import dataclasses
+import hashlib
+import json
+import tomllib
+import types
+import typing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from dicomae.errors import UsageError
+
+
+@dataclass(frozen=True)
+class SparkConfig:
+    """How a session starts; `options` go to Spark as they are."""
+
+    master: str  # "" leaves the choice to spark-submit
+    driver_memory: str  # a JVM size such as "2g"; no effect under spark-submit
+    jars_dir: str  # folder of the Delta jars; "" is the checkout's .jars
+    options: dict[str, str]
+
+
+@dataclass(frozen=True)
+class IngestConfig:
+    """How headers are read."""
+
+    first_read_bytes: int  # first read of a file; it grows eightfold until the pixel data
+    header_limit_bytes: int  # a longer header is quarantined as `too_large`
+    batch_files: int  # files that are parsed together
+    files_per_part: int  # rows of a Parquet part, at the most
+    flatten_sequences: tuple[str, ...]  # keywords of SQ elements whose first item is flattened
+
+
+@dataclass(frozen=True)
+class SampleConfig:
+    """Which instances the experiment uses."""
+
+    modalities: tuple[str, ...]
+    photometric_interpretations: tuple[str, ...]
+    per_modality: int  # instances of each modality, at the most
+    minimum_per_modality: int  # fewer is an error
+    split_by: Literal["patient", "instance"]
+    train: float
+    validation: float
+    test: float
+    seed: int
+
+
+@dataclass(frozen=True)
+class FunnelConfig:
+    """Which tags become features."""
+
+    minimum_unique: int
+    minimum_fill: float
+    fill_scope: Literal["global", "any_modality"]
+    maximum_categories: int
+    minimum_numeric_share: float  # of filled values that parse as numbers, to be numeric
+    excluded_vrs: tuple[str, ...]
+    identifiers: tuple[str, ...]  # keywords that name a person, an order or a device
+    free_text: tuple[str, ...]  # keywords that hold natural language
+    labels: tuple[str, ...]  # keywords that the evaluation compares with
+
+
+@dataclass(frozen=True)
+class FeaturesConfig:
+    """How values become columns."""
+
+    bounds: Literal["clipped", "minmax"]
+    lower_quantile: float
+    upper_quantile: float
+    maximum_values: int  # values of a multi-valued numeric tag that become features
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One autoencoder to try; sizes of None mean the input's width."""
+
+    name: str
+    hidden: tuple[int, ...]  # after the first layer, which has the input's width
+    bottleneck: float  # share of the input's width, at most 0.10
+    learning_rate: float
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How the autoencoder of tags is trained."""
+
+    epochs: int
+    batch_size: int
+    negative_slope: float
+    threads: int
+    seed: int
+    candidates: tuple[Candidate, ...]
+
+
+@dataclass(frozen=True)
+class EmbeddingConfig:
+    """How rows are encoded and compressed."""
+
+    batch_rows: int
+
+
+@dataclass(frozen=True)
+class ClusteringConfig:
+    """K-medoids under the Manhattan distance."""
+
+    engine: Literal["fasterpam", "alternate"]
+    n_clusters: tuple[int, ...]
+    maximum_iterations: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class EvaluationConfig:
+    """Scores and significance."""
+
+    average_method: Literal["arithmetic", "geometric", "min", "max"]
+    alpha: float
+    equivalence_margin: float
+    bootstrap_samples: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that a run depends on, beside its data."""
+
+    spark: SparkConfig
+    ingest: IngestConfig
+    sample: SampleConfig
+    funnel: FunnelConfig
+    features: FeaturesConfig
+    training: TrainingConfig
+    embedding: EmbeddingConfig
+    clustering: ClusteringConfig
+    evaluation: EvaluationConfig
+    body_part_rules: str  # path of conf/bodypart.toml, relative to the configuration file
+
+    def sha256(self, *sections: str) -> str:
+        """Hash of the named sections (all where none is named), stable across runs."""
+        chosen = dataclasses.asdict(self)
+        if sections:
+            chosen = {name: chosen[name] for name in sections}
+        return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
+
+
+def load(path: Path) -> Config:
+    """The configuration that `path` and the files it extends describe.
+
+    Raises
+    ------
+    UsageError
+        A file is missing or no TOML, a key is unknown or missing, a value has another type.
+    """
+    raw = _read(path, seen=())
+    rules = raw.get("body_part_rules")
+    if isinstance(rules, str):
+        raw["body_part_rules"] = str((path.parent / rules).resolve())
+    return typing.cast(Config, _build(Config, raw, where=str(path), key=""))
+
+
+def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
+    path = path.resolve()
+    if path in seen:
+        raise UsageError(f"{path}: key 'extends' leads back to this file")
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UsageError(f"{path}: no such configuration file; conf/default.toml is a start") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise UsageError(f"{path}: not a readable TOML file: {error}") from error
+    parent = raw.pop("extends", None)
+    if parent is None:
+        return raw
+    return _merged(_read(path.parent / str(parent), (*seen, path)), raw)
+
+
+def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        old = merged.get(key)
+        both = isinstance(old, dict) and isinstance(value, dict)
+        merged[key] = _merged(old, value) if both else value  # type: ignore[arg-type]
+    return merged
+
+
+def _build(cls: type, raw: Any, where: str, key: str) -> Any:
+    if not isinstance(raw, dict):
+        raise UsageError(f"{where}: key '{key}' must be a table, not {raw!r}")
+    hints = typing.get_type_hints(cls)
+    prefix = f"{key}." if key else ""
+    for name in raw:
+        if name not in hints:
+            known = ", ".join(sorted(hints))
+            raise UsageError(f"{where}: unknown key '{prefix}{name}'; known are: {known}")
+    for name in hints:
+        if name not in raw:
+            raise UsageError(f"{where}: key '{prefix}{name}' is missing; extend default.toml")
+    values = {n: _value(t, raw[n], where, prefix + n) for n, t in hints.items()}
+    return cls(**values)
+
+
+def _value(hint: Any, raw: Any, where: str, key: str) -> Any:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if dataclasses.is_dataclass(hint):
+        return _build(typing.cast(type, hint), raw, where, key)
+    if origin is Literal and raw in arguments:
+        return raw
+    if origin is tuple and isinstance(raw, list):
+        return tuple(_value(arguments[0], v, where, f"{key}[{i}]") for i, v in enumerate(raw))
+    if origin is dict and isinstance(raw, dict):
+        return {k: _value(arguments[1], v, where, f"{key}.{k}") for k, v in raw.items()}
+    if hint is float and isinstance(raw, int) and not isinstance(raw, bool):
+        return float(raw)
+    if isinstance(hint, type) and not isinstance(hint, types.GenericAlias) and type(raw) is hint:
+        return raw
+    wanted = f"one of {', '.join(map(repr, arguments))}" if origin is Literal else str(hint)
+    raise UsageError(f"{where}: key '{key}' must be {wanted}, not {raw!r}")

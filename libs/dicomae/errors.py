@@ -1,0 +1,37 @@
+"""What can go wrong, in three classes: the call, the job, the file."""
+
+from enum import StrEnum
+
+
+class DicomaeError(Exception):
+    """Any failure that dicomae explains itself; its text holds no patient value."""
+
+
+class UsageError(DicomaeError):
+    """A bad call: a missing folder, an unknown configuration key, K above n. Exit code 2."""
+
+
+class JobError(DicomaeError):
+    """A job that was called well and could not finish. Exit code 1."""
+
+
+class Reason(StrEnum):
+    """Why a file is in `quarantine`: a closed list, the codes that the table shows."""
+
+    EMPTY = "empty"
+    NOT_DICOM = "not_dicom"
+    TRUNCATED = "truncated"
+    UNREADABLE = "unreadable"
+    NO_INSTANCE_UID = "no_instance_uid"
+    TOO_LARGE = "too_large"
+    PERMISSION = "permission"
+    IO_ERROR = "io_error"
+
+
+class FileStatus(StrEnum):
+    """What became of a file: the codes of `files.status`; each file has exactly one."""
+
+    PARSED = "parsed"
+    QUARANTINED = "quarantined"
+    DUPLICATE = "duplicate"
+    DUPLICATE_UID_CONFLICT = "duplicate_uid_conflict"

@@ -1,0 +1,253 @@
+"""The Delta tables: one Arrow schema, key and clustering for each, and nothing about storage."""
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+TEXTS = pa.map_(pa.string(), pa.string())
+SHARES = pa.map_(pa.string(), pa.float64())
+TIME = pa.timestamp("us", tz="UTC")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the house.
+
+    Attributes
+    ----------
+    name : its folder below `--tables`.
+    key : columns that identify a row.
+    schema : Arrow schema, in the order of the columns.
+    cluster_by : columns whose bounds let a reader skip files.
+    """
+
+    name: str
+    key: tuple[str, ...]
+    schema: pa.Schema
+    cluster_by: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns in the schema's order."""
+        return list(self.schema.names)
+
+
+def _schema(*fields: tuple[str, pa.DataType]) -> pa.Schema:
+    return pa.schema([*fields, ("run_id", pa.string())])
+
+
+FILES = Table(
+    "files",
+    ("path",),
+    _schema(
+        ("path", pa.string()),  # URI or absolute path; `archive!member` inside an archive
+        ("size", pa.int64()),  # bytes
+        ("mtime", TIME),
+        ("status", pa.string()),  # errors.FileStatus
+        ("reason", pa.string()),  # errors.Reason, null unless quarantined
+        ("attempts", pa.int32()),
+        ("SOPInstanceUID", pa.string()),  # null unless one was read
+        ("content_hash", pa.string()),  # of the data set up to the pixel data
+        ("original_path", pa.string()),  # for duplicates: the file that `headers` keeps
+    ),
+)
+
+# Columns of `headers` that hold one element's value, with the element's keyword as name.
+PROMOTED_TEXT = (
+    "StudyInstanceUID",
+    "SeriesInstanceUID",
+    "SOPClassUID",
+    "TransferSyntaxUID",
+    "PatientID",
+    "StudyDate",
+    "Modality",
+    "Manufacturer",
+    "ManufacturerModelName",
+    "BodyPartExamined",
+    "PhotometricInterpretation",
+)
+PROMOTED_INTEGER = ("SamplesPerPixel", "Rows", "Columns", "BitsStored", "NumberOfFrames")
+
+HEADERS = Table(
+    "headers",
+    ("SOPInstanceUID",),
+    _schema(
+        ("SOPInstanceUID", pa.string()),
+        *((name, pa.string()) for name in PROMOTED_TEXT),
+        *((name, pa.int32()) for name in PROMOTED_INTEGER),
+        ("body_part", pa.string()),  # repaired; null is unknown
+        ("body_part_source", pa.string()),  # declared, normalised, filled-from-X, unknown
+        ("has_window", pa.bool_()),  # WindowCenter and WindowWidth are filled
+        ("has_pixel_data", pa.bool_()),  # the element is there; it was not read
+        ("path", pa.string()),
+        ("content_hash", pa.string()),
+        ("elements", TEXTS),
+        ("vrs", TEXTS),  # only where the VR is not PS3.6's
+        ("element_errors", TEXTS),
+    ),
+    cluster_by=("Modality", "run_id"),
+)
+
+QUARANTINE = Table(
+    "quarantine",
+    ("path",),
+    _schema(
+        ("path", pa.string()),
+        ("size", pa.int64()),
+        ("reason", pa.string()),  # errors.Reason
+        ("detail", pa.string()),  # no patient value
+        ("attempts", pa.int32()),
+    ),
+)
+
+SAMPLE = Table(
+    "sample",
+    ("SOPInstanceUID",),
+    _schema(
+        ("SOPInstanceUID", pa.string()),
+        ("Modality", pa.string()),
+        ("body_part", pa.string()),
+        ("body_part_source", pa.string()),
+        ("split", pa.string()),  # train, validation, test
+    ),
+)
+
+TAG_STATISTICS = Table(
+    "tag_statistics",
+    ("scope", "key"),
+    _schema(
+        ("scope", pa.string()),  # archive: all rows of `headers`; sample: those of `sample`
+        ("key", pa.string()),  # of the elements map
+        ("vr", pa.string()),  # the most frequent one
+        ("rows", pa.int64()),  # rows of the scope
+        ("present", pa.int64()),  # rows that have the element
+        ("filled", pa.int64()),  # rows whose value is not empty
+        ("fill", pa.float64()),  # filled / rows
+        ("fill_by_modality", SHARES),
+        ("varies", pa.bool_()),  # at least two unique values: exact
+        ("distinct_hll", pa.int64()),  # unique values: HyperLogLog, exact when few
+        ("numeric_share", pa.float64()),  # of the filled, those that are numbers throughout
+        ("max_values", pa.int32()),  # most values of one element (value multiplicity)
+        ("minimum", pa.float64()),  # over all numbers
+        ("maximum", pa.float64()),
+        ("step", pa.string()),  # of the funnel, at which it left; null for features
+        ("decision", pa.string()),  # numeric, categorical, dropped; null in scope archive
+        ("why", pa.string()),  # the decision in words, with its figures
+    ),
+)
+
+FEATURE_SPECS = Table(
+    "feature_specs",
+    ("spec_id",),
+    _schema(
+        ("spec_id", pa.string()),  # sha256 of `spec`
+        ("feature_set", pa.string()),  # all, without_labels
+        ("n_features", pa.int32()),
+        ("width", pa.int32()),  # columns of X
+        ("spec", pa.string()),  # FeatureSpec as JSON
+    ),
+)
+
+MODELS = Table(
+    "models",
+    ("feature_set",),
+    _schema(
+        ("feature_set", pa.string()),  # all, without_labels
+        ("model_id", pa.string()),  # the folder below `registry`
+        ("spec_id", pa.string()),
+        ("candidate", pa.string()),
+        ("width", pa.int32()),
+        ("bottleneck", pa.int32()),
+        ("validation_error", pa.float64()),  # mean squared reconstruction error
+    ),
+)
+
+EMBEDDINGS = Table(
+    "embeddings",
+    ("SOPInstanceUID", "model_id"),
+    _schema(
+        ("SOPInstanceUID", pa.string()),
+        ("model_id", pa.string()),
+        ("embedding", pa.list_(pa.float32())),
+        ("reconstruction_error", pa.float32()),  # mean squared error of the row
+        ("out_of_vocabulary", pa.int32()),  # categorical values never seen in training
+        ("clipped", pa.int32()),  # numbers outside the fitted bounds
+        ("unparsed", pa.int32()),  # filled values of numeric features that are no numbers
+    ),
+    cluster_by=("model_id",),
+)
+
+MEDOIDS = Table(
+    "medoids",
+    ("model_id", "space", "n_clusters", "cluster"),
+    _schema(
+        ("model_id", pa.string()),
+        ("feature_set", pa.string()),
+        ("space", pa.string()),  # original, compressed
+        ("n_clusters", pa.int32()),
+        ("cluster", pa.int32()),  # 0-based
+        ("SOPInstanceUID", pa.string()),  # the medoid
+        ("vector", pa.list_(pa.float32())),
+        ("train_size", pa.int64()),  # training rows in the cluster
+        ("sum_of_distances", pa.float64()),  # of those rows to the medoid
+        ("sum_of_squares", pa.float64()),  # of the same distances, squared
+        ("engine", pa.string()),
+    ),
+)
+
+ASSIGNMENTS = Table(
+    "assignments",
+    ("SOPInstanceUID", "model_id", "space"),
+    _schema(
+        ("SOPInstanceUID", pa.string()),
+        ("model_id", pa.string()),
+        ("space", pa.string()),
+        ("cluster", pa.map_(pa.int32(), pa.int32())),  # n_clusters -> cluster
+        ("distance", pa.map_(pa.int32(), pa.float32())),  # n_clusters -> L1 to the medoid
+    ),
+    cluster_by=("model_id", "space"),
+)
+
+METRICS = Table(
+    "metrics",
+    ("job", "name", "labels"),
+    _schema(
+        ("job", pa.string()),
+        ("name", pa.string()),
+        ("labels", TEXTS),  # sorted by key; what the value is about
+        ("value", pa.float64()),  # null: not defined, as an elbow that is not there
+    ),
+)
+
+RUNS = Table(
+    "runs",
+    ("run_id",),
+    pa.schema(
+        [
+            ("run_id", pa.string()),
+            ("job", pa.string()),
+            ("fingerprint", pa.string()),  # of the job, its configuration and what it read
+            ("started", TIME),
+            ("finished", TIME),
+            ("config_sha256", pa.string()),
+            ("read_versions", pa.map_(pa.string(), pa.int64())),
+            ("packages", TEXTS),
+            ("summary", pa.string()),  # the job's last line, JSON
+        ]
+    ),
+)
+
+ALL = (
+    FILES,
+    HEADERS,
+    QUARANTINE,
+    SAMPLE,
+    TAG_STATISTICS,
+    FEATURE_SPECS,
+    MODELS,
+    EMBEDDINGS,
+    MEDOIDS,
+    ASSIGNMENTS,
+    METRICS,
+    RUNS,
+)

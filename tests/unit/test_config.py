@@ -1,0 +1,129 @@
+"""The configuration: what is read, what is refused, and what the paper's preset says."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from dicomae import config
+from dicomae.errors import UsageError
+
+CONF = Path(__file__).resolve().parents[2] / "conf"
+
+
+@pytest.fixture
+def write(tmp_path: Path):
+    """Write a file that extends conf/default.toml by some lines, and return its path."""
+
+    def _write(lines: str, extends: str = str(CONF / "default.toml")) -> Path:
+        path = tmp_path / "ours.toml"
+        path.write_text(f'extends = "{extends}"\n{lines}\n', encoding="utf-8")
+        return path
+
+    return _write
+
+
+@pytest.mark.parametrize("name", ["default.toml", "local.toml", "paper.toml"])
+def test_the_files_of_conf_load(name: str) -> None:
+    assert config.load(CONF / name).sample.modalities == ("CT", "CR", "MR", "XA", "NM", "RF")
+
+
+def test_the_paper_preset_has_the_papers_parameters() -> None:
+    paper = config.load(CONF / "paper.toml")
+    assert paper.sample.split_by == "instance"
+    assert (paper.sample.train, paper.sample.validation, paper.sample.test) == (0.72, 0.08, 0.20)
+    assert paper.sample.photometric_interpretations == ("MONOCHROME1", "MONOCHROME2")
+    assert (paper.funnel.minimum_unique, paper.funnel.minimum_fill) == (2, 0.20)
+    assert (paper.funnel.fill_scope, paper.funnel.maximum_categories) == ("global", 50)
+    assert paper.features.bounds == "minmax"
+    assert (paper.training.epochs, paper.training.batch_size) == (10, 64)
+    assert paper.training.candidates[0].hidden == (256, 128, 64)
+    assert max(candidate.bottleneck for candidate in paper.training.candidates) == 0.10
+    assert paper.clustering.engine == "alternate"
+    assert paper.clustering.maximum_iterations == 300
+    assert paper.clustering.n_clusters == (4, 7, 11, 15, 20, 25, 30, 40, 50, 75, 100, 150)
+    assert paper.evaluation.average_method == "arithmetic"
+    assert (paper.evaluation.alpha, paper.evaluation.equivalence_margin) == (0.05, 0.02)
+
+
+def test_another_file_changes_what_it_names_and_keeps_the_rest(write) -> None:
+    default = config.load(CONF / "default.toml")
+    ours = config.load(write("[training]\nepochs = 3\n[spark.options]\n'spark.ui.enabled' = 'false'"))
+    assert ours.training == dataclasses.replace(default.training, epochs=3)
+    assert ours.spark.options == {"spark.ui.enabled": "false"}
+    assert ours.funnel == default.funnel
+
+
+def test_a_list_is_replaced_not_appended_to(write) -> None:
+    assert config.load(write("[clustering]\nn_clusters = [2, 3]")).clustering.n_clusters == (2, 3)
+
+
+def test_an_integer_is_a_float_where_one_is_wanted(write) -> None:
+    share = config.load(write("[funnel]\nminimum_fill = 1")).funnel.minimum_fill
+    assert (share, type(share)) == (1.0, float)
+
+
+def test_body_part_rules_are_found_from_the_file_that_was_given(write, tmp_path: Path) -> None:
+    path = write('body_part_rules = "rules/ours.toml"')
+    assert config.load(path).body_part_rules == str(tmp_path.resolve() / "rules" / "ours.toml")
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ("[trainign]\nepochs = 3", "unknown key 'trainign'; known are: .*training"),
+        ("[training]\nepoch = 3", "unknown key 'training.epoch'; known are: .*epochs"),
+        ("[[training.candidates]]\nnaem = 'x'", "unknown key 'training.candidates.0..naem'"),
+        ("[training]\nepochs = '3'", "key 'training.epochs' must be .*int.*, not '3'"),
+        ("[training]\nepochs = 3.5", "key 'training.epochs' must be .*int.*, not 3.5"),
+        ("[training]\nepochs = true", "key 'training.epochs' must be .*int.*, not True"),
+        ("[sample]\ntrain = true", "key 'sample.train' must be .*float.*, not True"),
+        ("[clustering]\nengine = 'pam'", "key 'clustering.engine' must be one of 'fasterpam', 'alternate'"),
+        ("[clustering]\nn_clusters = [4, 'x']", "key 'clustering.n_clusters.1.' must be"),
+        ("[spark.options]\na = 1", "key 'spark.options.a' must be .*str.*, not 1"),
+        ("spark = 1", "key 'spark' must be a table, not 1"),
+        ("[[training.candidates]]\nname = 'x'", "key 'training.candidates.0..hidden' is missing"),
+        ("[training\n", "not a readable TOML file"),
+    ],
+)
+def test_a_mistake_is_named_with_its_file_and_key(write, lines: str, message: str) -> None:
+    path = write(lines)
+    with pytest.raises(UsageError, match=message) as error:
+        config.load(path)
+    assert str(path) in str(error.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"absent\.toml: no such configuration file"):
+        config.load(tmp_path / "absent.toml")
+
+
+def test_a_missing_parent_is_named(write) -> None:
+    with pytest.raises(UsageError, match=r"absent\.toml: no such configuration file"):
+        config.load(write("", extends="absent.toml"))
+
+
+def test_a_folder_is_no_configuration_file(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="not a readable TOML file"):
+        config.load(tmp_path)
+
+
+def test_a_circle_of_files_is_refused(write) -> None:
+    with pytest.raises(UsageError, match="'extends' leads back"):
+        config.load(write("", extends="ours.toml"))
+
+
+def test_the_hash_follows_the_values_of_its_sections_alone(write) -> None:
+    one = config.load(write("[training]\nepochs = 3"))
+    same = config.load(write("[training]\nepochs = 3 # as before"))
+    other = config.load(write("[training]\nepochs = 4"))
+    assert one.sha256() == same.sha256()
+    assert one.sha256() != other.sha256()
+    assert one.sha256("sample", "funnel") == other.sha256("sample", "funnel")
+    assert one.sha256("training") != other.sha256("training")
+
+
+def test_a_configuration_cannot_be_changed() -> None:
+    loaded = config.load(CONF / "default.toml")
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        loaded.training.epochs = 1  # type: ignore[misc]
