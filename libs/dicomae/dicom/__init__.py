@@ -1,0 +1,1 @@
+"""DICOM bytes to Arrow: headers, keys, sources, body parts."""

@@ -1,0 +1,127 @@
+"""Tag ↔ key: how the `elements` map names an element, and which VR the standard gives it."""
+
+import re
+from functools import lru_cache
+from types import MappingProxyType
+
+from pydicom import datadict
+from pydicom._dicom_dict import DicomDictionary, RepeatersDictionary
+
+# PS3.6 leaves these open. A sample of the image follows PixelRepresentation (see SIGN_DEPENDS);
+# data that may be words or bytes is bulk either way, and bulk is never read.
+_RESOLVED = MappingProxyType(
+    {
+        "US or SS": "US",
+        "US or OW": "OW",
+        "US or SS or OW": "OW",
+        "OB or OW": "OW",
+        "OB_OW": "OW",
+        "NONE": "",
+    }
+)
+_REPEATERS = tuple(
+    (re.compile(mask.replace("x", "[0-9A-F]")), mask.replace("x", "0"), vr, keyword)
+    for mask, (vr, _, _, _, keyword) in RepeatersDictionary.items()
+)
+_FIRST_OF_REPEATERS = {keyword: vr for _, _, vr, keyword in _REPEATERS}
+_FLATTENED = re.compile(r"^(?:\w+\[\d+\]\.)+")
+_PRIVATE_KEY = re.compile(r"^([0-9A-F]{4})xx([0-9A-F]{2}) (.+)$", re.DOTALL)
+_NUMBER_KEY = re.compile(r"^[0-9A-F]{8}$")
+
+# Tags that PS3.6 calls "US or SS": signed where PixelRepresentation is 1.
+SIGN_DEPENDS = frozenset(tag for tag, entry in DicomDictionary.items() if entry[0] == "US or SS")
+
+
+def is_private(group: int) -> bool:
+    """Whether elements of this group are private: odd numbers are."""
+    return group % 2 == 1
+
+
+def is_creator(group: int, element: int) -> bool:
+    """Whether (group, element) reserves a block of private elements.
+
+    References
+    ----------
+    DICOM PS3.5, section 7.8.1.
+    """
+    return is_private(group) and 0x10 <= element <= 0xFF
+
+
+def key_of(group: int, element: int, creator: str | None) -> str:
+    """Name of an element in the `elements` map.
+
+    Parameters
+    ----------
+    group, element : the two halves of the tag.
+    creator : text of the private creator whose block the element lies in; None where there is none.
+
+    Returns
+    -------
+    str
+        The PS3.6 keyword; for private elements of a creator `ggggxxee CREATOR`, with literally
+        `xx`, since the number of the block says nothing; else `ggggeeee` in capitals: no keyword,
+        no creator, the creator element itself, or a repeating group after the first.
+    """
+    if is_private(group):
+        if creator and element >= 0x1000:
+            return f"{group:04X}xx{element & 0xFF:02X} {creator}"
+        return f"{group:04X}{element:04X}"
+    number = f"{group:04X}{element:04X}"
+    entry = DicomDictionary.get(group << 16 | element)
+    if entry is not None:
+        return entry[4] or number
+    # Only the first of repeating elements may use the keyword: the others would hide it.
+    return next((word for _, first, _, word in _REPEATERS if first == number), number)
+
+
+@lru_cache(maxsize=65536)
+def standard_vr(key: str) -> str | None:
+    """VR that PS3.6 gives the element of a key; None where no dictionary knows it.
+
+    Private keys are looked up in pydicom's private dictionary. Where the standard leaves a choice:
+    "US or SS" is US, and a choice with OW is OW. A flattened key has the VR of its last part.
+    """
+    key = _FLATTENED.sub("", key)
+    private = _PRIVATE_KEY.match(key)
+    if private:
+        return _private_vr(int(private[1], 16), int(private[2], 16), private[3])
+    if _NUMBER_KEY.match(key):
+        return _public_vr(int(key[:4], 16), int(key[4:], 16))
+    tag = datadict.tag_for_keyword(key)
+    vr = _FIRST_OF_REPEATERS.get(key) if tag is None else DicomDictionary[tag][0]
+    return _resolved(vr)
+
+
+@lru_cache(maxsize=65536)
+def describe(tag: int, creator: str | None) -> tuple[str, str | None]:
+    """Key and standard VR of a tag, remembered for the tags seen last."""
+    key = key_of(tag >> 16, tag & 0xFFFF, creator)
+    return key, standard_vr(key)
+
+
+def is_known(tag: int) -> bool:
+    """Whether PS3.6 lists this very tag."""
+    return tag in DicomDictionary
+
+
+def _public_vr(group: int, element: int) -> str | None:
+    if is_creator(group, element):
+        return "LO"
+    if is_private(group):
+        return None
+    entry = DicomDictionary.get(group << 16 | element)
+    if entry is not None:
+        return _resolved(entry[0])
+    number = f"{group:04X}{element:04X}"
+    return _resolved(next((vr for mask, _, vr, _ in _REPEATERS if mask.fullmatch(number)), None))
+
+
+def _private_vr(group: int, element: int, creator: str) -> str | None:
+    try:
+        return _resolved(datadict.private_dictionary_VR(group << 16 | 0x1000 | element, creator))
+    except KeyError:
+        return None
+
+
+def _resolved(vr: str | None) -> str | None:
+    return None if vr is None else _RESOLVED.get(vr, vr) or None
