@@ -1,0 +1,1 @@
+"""Tags to features: statistics, the funnel, the frozen specification."""

@@ -1,0 +1,88 @@
+"""A batch of headers as flat arrays, one entry per element: (row, key, value)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+BODY_PART = "BodyPartExamined"  # its value comes from the repaired column `body_part`
+
+
+@dataclass(frozen=True)
+class Elements:
+    """Elements of a batch, in no promised order.
+
+    Attributes
+    ----------
+    rows : int64 (n,), the batch's row of each element.
+    codes : int64 (n,), the element's place in `keys`.
+    values : string array (n,), null where the element is present but empty.
+    keys : the different keys.
+    """
+
+    rows: npt.NDArray[np.int64]
+    codes: npt.NDArray[np.int64]
+    values: pa.Array
+    keys: list[str]
+
+    def by_key(self) -> dict[str, pa.Array]:
+        """Values of each key that occurs."""
+        order = np.argsort(self.codes, kind="stable")
+        values = self.values.take(pa.array(order))
+        ends = np.cumsum(np.bincount(self.codes, minlength=len(self.keys)))
+        starts = np.concatenate([[0], ends[:-1]]) if len(ends) else ends
+        return {
+            key: values.slice(start, end - start)
+            for key, start, end in zip(self.keys, starts.tolist(), ends.tolist(), strict=True)
+            if end > start
+        }
+
+
+def from_batch(batch: pa.RecordBatch, wanted: list[str] | None = None) -> Elements:
+    """Elements of a header batch, those of the keys `wanted` alone where they are given.
+
+    Parameters
+    ----------
+    batch : columns `body_part: string` and `elements: map<string, string>`; others are ignored.
+    wanted : distinct keys; the result's `keys` are these, in this order.
+    """
+    rows, keys, values = from_map(batch.column("elements"))
+    codes, names = _codes(keys, wanted)
+    if BODY_PART not in names and wanted is None:
+        names.append(BODY_PART)
+    body_part = names.index(BODY_PART) if BODY_PART in names else -1
+    kept = np.flatnonzero((codes >= 0) & (codes != body_part))
+    rows, codes, values = rows[kept], codes[kept], values.take(pa.array(kept))
+    if body_part >= 0:
+        repaired = batch.column("body_part").cast(pa.string())
+        known = np.flatnonzero(pc.is_valid(repaired).to_numpy(zero_copy_only=False))
+        rows = np.concatenate([rows, known])
+        codes = np.concatenate([codes, np.full(len(known), body_part)])
+        values = pa.concat_arrays([values, repaired.drop_null()])
+    return Elements(rows, codes, values, names)
+
+
+def from_map(column: pa.Array) -> tuple[npt.NDArray[np.int64], pa.Array, pa.Array]:
+    """Row, key and value of every entry of a `map<string, string>` column; null maps have none."""
+    column = column.cast(pa.map_(pa.string(), pa.string()))
+    offsets = column.offsets.to_numpy().astype(np.int64)
+    first, last = (int(offsets[0]), int(offsets[-1])) if len(column) else (0, 0)
+    rows = np.repeat(np.arange(len(column)), np.diff(offsets)) if len(column) else np.empty(0, np.int64)
+    keys = column.keys.slice(first, last - first)
+    values = column.items.slice(first, last - first)
+    if column.null_count:
+        # A null map may still own entries of the children: Arrow's columnar format allows it.
+        valid = pc.is_valid(column).to_numpy(zero_copy_only=False)
+        kept = np.flatnonzero(valid[rows])
+        rows, keys, values = rows[kept], keys.take(pa.array(kept)), values.take(pa.array(kept))
+    return rows, keys, values
+
+
+def _codes(keys: pa.Array, wanted: list[str] | None) -> tuple[npt.NDArray[np.int64], list[str]]:
+    if wanted is None:
+        encoded = keys.dictionary_encode()
+        return encoded.indices.to_numpy().astype(np.int64), encoded.dictionary.to_pylist()
+    found = pc.index_in(keys, value_set=pa.array(wanted, pa.string()))
+    return found.fill_null(-1).to_numpy().astype(np.int64), list(wanted)

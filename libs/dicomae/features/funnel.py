@@ -1,0 +1,146 @@
+"""From all tags to the few that become features: each step counted, each decision with its reason.
+
+The steps, in their order; a tag leaves at the first that it does not pass.
+
+1. `vary`: at least `minimum_unique` unique values.
+2. `used`: filled in at least `minimum_fill` of the rows, or of the rows of any one modality.
+3. `informative`: no identifier, no excluded VR (UIDs, names, dates, bulk, sequences), a known VR, and
+   not more than `maximum_categories` values where it is categorical.
+4. `free_text`: no natural language.
+
+Free text is exempt from the count of categories, so that step 4 counts all of it, as the paper does.
+The paper names no step for identifiers; here they have their own, so that none is dropped unseen.
+
+Numeric is a tag of a numeric VR, or an age, whose values are numbers in at least
+`minimum_numeric_share`. Below that share it is treated as categorical. A text tag that happens to hold
+numbers alone (a CS of "1" and "2") stays categorical: its VR says that the numbers are names.
+Private tags follow the same rules.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pyarrow as pa
+
+from dicomae import tables
+from dicomae.config import FunnelConfig
+from dicomae.features.values import NUMERIC_VRS
+
+FREE_TEXT_VRS = frozenset(["LT", "ST", "UC", "UT"])
+STEPS = ("vary", "used", "informative", "free_text")
+_DECIDED = pa.schema([f for f in tables.TAG_STATISTICS.schema if f.name not in ("scope", "run_id")])
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What becomes of a tag: `step` is where it left, None for features."""
+
+    step: str | None
+    decision: Literal["numeric", "categorical", "dropped"]
+    why: str
+
+
+def decide(statistics: pa.Table, config: FunnelConfig) -> pa.Table:
+    """`tables.TAG_STATISTICS` without `scope` and `run_id`.
+
+    Parameters
+    ----------
+    statistics : what `statistics.finish` returns; its columns stay as they are.
+    """
+    decisions = [_decision(row, config) for row in statistics.to_pylist(maps_as_pydicts="strict")]
+    columns = {name: statistics.column(name) for name in statistics.schema.names}
+    for name in ("step", "decision", "why"):
+        columns[name] = pa.array([getattr(d, name) for d in decisions], pa.string())
+    return pa.table([columns[name] for name in _DECIDED.names], schema=_DECIDED)
+
+
+def steps(decided: pa.Table) -> dict[str, int]:
+    """Tags that are left after each step: occur, vary, used, informative, without_free_text."""
+    left = decided.column("step").to_pylist()
+    remaining = {"occur": len(left)}
+    for step, name in zip(STEPS, ("vary", "used", "informative", "without_free_text"), strict=True):
+        remaining[name] = list(remaining.values())[-1] - left.count(step)
+    return remaining
+
+
+def _decision(tag: dict[str, Any], config: FunnelConfig) -> Decision:
+    numeric = _is_numeric(tag, config)
+    for step, objection in (
+        ("vary", _constant(tag, config)),
+        ("used", _scarce(tag, config)),
+        ("informative", _uninformative(tag, config, numeric)),
+        ("free_text", _natural_language(tag, config)),
+    ):
+        if objection is not None:
+            return Decision(step, "dropped", objection)
+    return Decision(None, "numeric" if numeric else "categorical", _reason_to_keep(tag, config, numeric))
+
+
+def _is_numeric(tag: dict[str, Any], config: FunnelConfig) -> bool:
+    return tag["vr"] in NUMERIC_VRS and (tag["numeric_share"] or 0.0) >= config.minimum_numeric_share
+
+
+def _constant(tag: dict[str, Any], config: FunnelConfig) -> str | None:
+    # `varies` is exact; the sketch is asked only where more than two values are wanted.
+    unique = (tag["filled"] > 0) + tag["varies"]
+    if config.minimum_unique > 2:
+        unique = tag["distinct_hll"]
+    if unique >= config.minimum_unique:
+        return None
+    return f"{unique} unique values; {config.minimum_unique} needed"
+
+
+def _scarce(tag: dict[str, Any], config: FunnelConfig) -> str | None:
+    if max(_fills(tag, config).values()) >= config.minimum_fill:
+        return None
+    return f"{_filled_words(tag, config)}; {config.minimum_fill:.1%} needed"
+
+
+def _fills(tag: dict[str, Any], config: FunnelConfig) -> dict[str, float]:
+    fills: dict[str, float] = {"rows": tag["fill"]}
+    if config.fill_scope == "any_modality":
+        fills |= tag["fill_by_modality"]
+    return fills
+
+
+def _filled_words(tag: dict[str, Any], config: FunnelConfig) -> str:
+    words = f"filled in {tag['filled']} of {tag['rows']} rows ({tag['fill']:.1%})"
+    if config.fill_scope == "any_modality" and tag["fill_by_modality"]:
+        name, fill = max(tag["fill_by_modality"].items(), key=lambda item: item[1])
+        words += f", in {fill:.1%} of {name}"
+    return words
+
+
+def _uninformative(tag: dict[str, Any], config: FunnelConfig, numeric: bool) -> str | None:
+    if _keyword(tag["key"]) in config.identifiers:
+        return "names a person, an order or a device"
+    if tag["vr"] is None:
+        return "its VR is unknown"
+    if tag["vr"] in config.excluded_vrs:
+        return f"VR {tag['vr']} is excluded"
+    if numeric or tag["distinct_hll"] <= config.maximum_categories or _natural_language(tag, config):
+        return None
+    return f"categorical with {tag['distinct_hll']} values; {config.maximum_categories} allowed"
+
+
+def _natural_language(tag: dict[str, Any], config: FunnelConfig) -> str | None:
+    if _keyword(tag["key"]) in config.free_text:
+        return "natural language, by its keyword"
+    if tag["vr"] in FREE_TEXT_VRS:
+        return f"natural language, by its VR {tag['vr']}"
+    return None
+
+
+def _keyword(key: str) -> str:
+    """The element's own keyword where it comes from a flattened sequence (`Parent[0].Child`)."""
+    return key.rpartition("].")[2]
+
+
+def _reason_to_keep(tag: dict[str, Any], config: FunnelConfig, numeric: bool) -> str:
+    words = _filled_words(tag, config)
+    vr, categories = f"VR {tag['vr']}", f"{tag['distinct_hll']} values"
+    if numeric:
+        return f"{vr}, {tag['numeric_share']:.1%} numbers, {words}"
+    if tag["vr"] in NUMERIC_VRS:
+        return f"{vr}, but only {tag['numeric_share']:.1%} numbers; {categories}, {words}"
+    return f"{vr}, {categories}, {words}"

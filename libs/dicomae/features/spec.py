@@ -1,0 +1,201 @@
+"""The feature specification: which columns X has, frozen with the model.
+
+It is fitted on the training part alone and never changes afterwards: nightly data meets the columns
+that the model was trained with, and what does not fit is counted (see `encoding`).
+"""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dicomae.config import FeaturesConfig
+from dicomae.errors import UsageError
+from dicomae.features import elements, encoding, feature, values
+from dicomae.features.encoding import Encoded
+from dicomae.features.feature import MAXIMUM_COMPONENTS, Feature
+
+VERSION = 1
+FEATURE_SETS = ("all", "without_labels")
+# The span of two bounds must itself be a number; a DS can come near the largest float.
+_LIMIT = float(np.finfo(np.float64).max) / 2
+
+
+@dataclass(frozen=True)
+class FeatureSpec:
+    """Features in the order of their columns.
+
+    Attributes
+    ----------
+    features : sorted by key, components of a split tag in their order.
+    feature_set : all, or without_labels.
+    statistics_version : version of the table `tag_statistics` that decided.
+    left_out : features that the funnel kept and that are constant or empty in the training part.
+    """
+
+    features: tuple[Feature, ...]
+    feature_set: str
+    statistics_version: int
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def width(self) -> int:
+        """Columns of X."""
+        return sum(feature.width for feature in self.features)
+
+    @property
+    def columns(self) -> list[str]:
+        """Name of each column of X."""
+        return [column for feature in self.features for column in feature.columns]
+
+    @property
+    def spec_id(self) -> str:
+        """SHA-256 of `to_json`."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()
+
+    def to_json(self) -> str:
+        """The specification as canonical JSON: equal specifications give equal text."""
+        raw = {"version": VERSION} | dataclasses.asdict(self)
+        return json.dumps(raw, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+    @staticmethod
+    def from_json(text: str) -> "FeatureSpec":
+        """The specification that `to_json` wrote.
+
+        Raises
+        ------
+        UsageError
+            The text is no such specification.
+        """
+        try:
+            raw = json.loads(text)
+        except (ValueError, RecursionError):
+            raise UsageError("the feature specification is no JSON") from None
+        return _from_dict(raw)
+
+    def encode(self, batch: pa.RecordBatch) -> Encoded:
+        """Rows of a header batch as X; see `encoding` for each outcome."""
+        return encoding.encode(self._plan, batch)
+
+    @cached_property
+    def _plan(self) -> encoding.Plan:
+        return encoding.plan(self.features)
+
+
+def fit(
+    train: pa.RecordBatch | pa.Table,
+    decided: pa.Table,
+    config: FeaturesConfig,
+    feature_set: str,
+    labels: Sequence[str],
+    statistics_version: int,
+) -> FeatureSpec:
+    r"""The specification that the training part gives to the tags which the funnel kept.
+
+    Parameters
+    ----------
+    train : header batch, or a table of them: the training part and nothing else.
+    decided : what `funnel.decide` returns.
+    feature_set : all, or without_labels, which leaves out the keys in `labels`.
+
+    Notes
+    -----
+    A category is a whole value: `ORIGINAL\PRIMARY` is one. The vocabulary holds every category of the
+    training part; the funnel has dropped tags with too many. Bounds are values of the training part,
+    the nearest ones to the quantiles; where these are equal and the feature is not constant, its
+    minimum and maximum. A split tag has as many features as its longest value in the training part
+    has components, at most `maximum_values`.
+
+    Raises
+    ------
+    UsageError
+        `feature_set` is unknown, or the quantiles are not 0 <= lower < upper <= 1.
+    """
+    if feature_set not in FEATURE_SETS:
+        raise UsageError(f"feature_set must be one of {', '.join(FEATURE_SETS)}, not {feature_set!r}")
+    if not 0 <= config.lower_quantile < config.upper_quantile <= 1:
+        given = f"{config.lower_quantile} and {config.upper_quantile}"
+        raise UsageError(f"features.lower_quantile < upper_quantile must both be in 0..1, not {given}")
+    kinds = dict(zip(decided["key"].to_pylist(), decided["decision"].to_pylist(), strict=True))
+    excluded = labels if feature_set == "without_labels" else ()
+    keys = sorted(key for key, kind in kinds.items() if kind != "dropped" and key not in excluded)
+    seen = _values_by_key(train, keys)
+    features: list[Feature] = []
+    left_out: list[str] = []
+    for key in keys:
+        fitted = _numeric(key, seen[key], config) if kinds[key] == "numeric" else _categorical(key, seen[key])
+        features += [f for f in fitted if isinstance(f, Feature)]
+        left_out += [f for f in fitted if isinstance(f, str)]
+    return FeatureSpec(tuple(features), feature_set, statistics_version, tuple(left_out))
+
+
+def _values_by_key(train: pa.RecordBatch | pa.Table, keys: list[str]) -> dict[str, pa.Array]:
+    batches = train.to_batches() if isinstance(train, pa.Table) else [train]
+    parts: dict[str, list[pa.Array]] = {key: [pa.array([], pa.string())] for key in keys}
+    for batch in batches:
+        for key, array in elements.from_batch(batch, keys).by_key().items():
+            parts[key].append(array)
+    return {key: pa.concat_arrays(arrays) for key, arrays in parts.items()}
+
+
+def _categorical(key: str, seen: pa.Array) -> list[Feature | str]:
+    """The feature, or its name where the training part has no value of it."""
+    unique = pc.unique(seen)
+    vocabulary = unique.filter(pa.array(values.is_filled(unique))).to_pylist()
+    if not vocabulary:
+        return [key]
+    return [Feature(key, key, None, "categorical", None, None, tuple(sorted(vocabulary)))]
+
+
+def _numeric(key: str, seen: pa.Array, config: FeaturesConfig) -> list[Feature | str]:
+    """A feature per component, or its name where it is constant or empty in the training part."""
+    parsed = values.parse_numbers(seen)
+    components = max(1, min(int(parsed.lengths.max(initial=0)), config.maximum_values, MAXIMUM_COMPONENTS))
+    fitted: list[Feature | str] = []
+    for component in range(components):
+        index = None if components == 1 else component
+        name = key if index is None else f"{key}{index}"
+        numbers = parsed.numbers[parsed.starts[parsed.lengths > component] + component]
+        bounds = _bounds(numbers[~np.isnan(numbers)], config)
+        fitted.append(name if bounds is None else Feature(name, key, index, "numeric", *bounds, ()))
+    return fitted
+
+
+def _bounds(numbers: npt.NDArray[np.float64], config: FeaturesConfig) -> tuple[float, float] | None:
+    """Lower and upper bound, None where there are no two different numbers."""
+    numbers = np.clip(numbers, -_LIMIT, _LIMIT)
+    if not len(numbers) or numbers.min() == numbers.max():
+        return None
+    quantiles = [config.lower_quantile, config.upper_quantile]
+    lower, upper = np.quantile(numbers, quantiles, method="nearest")
+    if config.bounds == "minmax" or lower == upper:
+        lower, upper = numbers.min(), numbers.max()
+    return float(lower), float(upper)
+
+
+def _from_dict(raw: Any) -> FeatureSpec:
+    names = {f.name for f in dataclasses.fields(FeatureSpec)}
+    if not isinstance(raw, dict) or set(raw) != names | {"version"}:
+        raise UsageError(f"a feature specification has the keys version, {', '.join(sorted(names))}")
+    if raw["version"] != VERSION or type(raw["version"]) is not int:
+        raise UsageError(f"this feature specification is of another version than {VERSION}")
+    left_out, version = raw["left_out"], raw["statistics_version"]
+    if not isinstance(raw["features"], list) or raw["feature_set"] not in FEATURE_SETS:
+        raise UsageError("the feature specification has no list of features or no known feature_set")
+    if type(version) is not int or not isinstance(left_out, list) or {*map(type, left_out)} - {str}:
+        raise UsageError("the feature specification's statistics_version or left_out has another type")
+    features = tuple(feature.from_dict(one) for one in raw["features"])
+    if len({(f.key, f.index) for f in features}) < len(features):
+        raise UsageError("a feature occurs twice in the specification")
+    # A key is of one kind, and either split or whole.
+    if len({(f.key, f.kind, f.index is None) for f in features}) > len({f.key for f in features}):
+        raise UsageError("the specification treats one key in two ways")
+    return FeatureSpec(features, raw["feature_set"], version, tuple(left_out))

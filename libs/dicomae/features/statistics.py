@@ -1,0 +1,188 @@
+"""How each tag is used in a set of headers: what the funnel decides from.
+
+Memory holds one `TagCount` per key, whatever the number of rows, and no text: distinct values live in
+a HyperLogLog sketch, sameness in a digest, numbers in their bounds. At most `MAXIMUM_KEYS` keys are
+kept, standard keywords before all others, so that a hostile archive cannot fill the memory; the
+elements of the rest are counted in `overflow`. Which keys stay depends on the set of keys alone, so
+that `merge` keeps its laws.
+"""
+
+import heapq
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from dicomae import tables
+from dicomae.features import counting, tag_count, values
+from dicomae.features.tag_count import TagCount
+
+MAXIMUM_KEYS = 100_000
+_NOT_A_KEYWORD = re.compile(r"[0-9A-F]{4}(xx[0-9A-F]{2} |[0-9A-F]{4}$)")
+_COUNTS = pa.map_(pa.string(), pa.int64())
+
+# How statistics travel: a row per key, and one without a key for what is not about one key.
+PARTIAL = pa.schema(
+    [
+        ("key", pa.string()),
+        ("rows", pa.int64()),  # this and the next two: null but where the key is null
+        ("rows_by_modality", _COUNTS),
+        ("overflow", pa.int64()),
+        ("present", pa.int64()),  # this and the following: see TagCount
+        ("filled", pa.int64()),
+        ("filled_by_modality", _COUNTS),
+        ("varies", pa.bool_()),
+        ("sole", pa.binary()),
+        ("sketch", pa.binary()),
+        ("numeric", pa.int64()),
+        ("max_values", pa.int32()),
+        ("minimum", pa.float64()),
+        ("maximum", pa.float64()),
+        ("vrs", _COUNTS),
+    ]
+)
+_TOTALS = ("rows", "rows_by_modality", "overflow")
+_PER_KEY = tuple(name for name in PARTIAL.names if name not in ("key", *_TOTALS))
+_FINISHED = pa.schema(
+    [f for f in tables.TAG_STATISTICS.schema if f.name not in ("scope", "step", "decision", "why", "run_id")]
+)
+
+
+@dataclass(frozen=True)
+class TagStatistics:
+    """How often each tag is present and filled, and whether it varies (see `finish`).
+
+    Attributes
+    ----------
+    rows : headers counted.
+    rows_by_modality : headers of each modality; a modality that is no CS value has none.
+    counts : of each key.
+    overflow : elements whose keys were too many to keep.
+    """
+
+    rows: int = 0
+    rows_by_modality: Mapping[str, int] = field(default_factory=dict)
+    counts: Mapping[str, TagCount] = field(default_factory=dict)
+    overflow: int = 0
+
+
+EMPTY = TagStatistics()
+
+
+def from_batch(batch: pa.RecordBatch) -> TagStatistics:
+    """Statistics of a header batch.
+
+    Parameters
+    ----------
+    batch : columns `Modality: string`, `body_part: string`, `elements: map<string, string>`,
+        `vrs: map<string, string>`.
+    """
+    modality, modalities = counting.modality_of_rows(batch.column("Modality"))
+    rows = np.bincount(modality[modality >= 0], minlength=len(modalities)).tolist()
+    by_modality = tag_count.add({}, dict(zip(modalities, rows, strict=True)))
+    return _bounded(TagStatistics(len(batch), by_modality, counting.counts(batch, modality, modalities)))
+
+
+def merge(a: TagStatistics, b: TagStatistics) -> TagStatistics:
+    """Statistics of both parts together; associative and commutative, `EMPTY` changes nothing."""
+    counts = dict(a.counts)
+    for key, count in b.counts.items():
+        counts[key] = tag_count.merge(counts[key], count) if key in counts else count
+    by_modality = tag_count.add(a.rows_by_modality, b.rows_by_modality)
+    return _bounded(TagStatistics(a.rows + b.rows, by_modality, counts, a.overflow + b.overflow))
+
+
+def to_arrow(statistics: TagStatistics) -> pa.RecordBatch:
+    """`PARTIAL`: one row per key and one without a key."""
+    totals = {name: getattr(statistics, name) for name in _TOTALS}
+    per_key = [
+        {"key": key} | {name: getattr(count, name) for name in _PER_KEY}
+        for key, count in statistics.counts.items()
+    ]
+    return pa.RecordBatch.from_pylist([totals, *per_key], schema=PARTIAL)
+
+
+def from_arrow(batch: pa.RecordBatch) -> TagStatistics:
+    """Statistics from rows of `PARTIAL`: of one part, of several, or of a piece of one.
+
+    Spark may cut and join batches as it likes: the merged result stays the same.
+    """
+    total = EMPTY
+    counts: dict[str, TagCount] = {}
+    for row in batch.to_pylist(maps_as_pydicts="strict"):
+        key = row["key"]
+        if key is None:
+            total = merge(total, TagStatistics(**{name: row[name] for name in _TOTALS}))
+            continue
+        count = TagCount(**{name: row[name] for name in _PER_KEY})
+        counts[key] = tag_count.merge(counts[key], count) if key in counts else count
+    return merge(total, TagStatistics(counts=counts))
+
+
+def finish(statistics: TagStatistics, standard_vr: Callable[[str], str | None]) -> pa.Table:
+    """Columns `key` to `maximum` of `tables.TAG_STATISTICS`, sorted by key.
+
+    Parameters
+    ----------
+    standard_vr : the dictionary's VR of a key, None where it has none.
+
+    Notes
+    -----
+    `numeric_share` is null where nothing is filled; `vr` where it is unknown; `minimum` and `maximum`
+    where there is no number, or the VR is not numeric. `fill_by_modality` leaves out modalities that
+    never fill the tag.
+    """
+    rows = [
+        _finished_row(statistics, key, count, standard_vr(key))
+        for key, count in sorted(statistics.counts.items())
+        if count.present
+    ]
+    return pa.Table.from_pylist(rows, schema=_FINISHED)
+
+
+def _finished_row(
+    statistics: TagStatistics, key: str, count: TagCount, standard: str | None
+) -> dict[str, Any]:
+    by_modality = statistics.rows_by_modality
+    vr = _most_frequent_vr(count, standard)
+    # Bounds of a birth date or an identifier of digits would show a patient's value.
+    bounded = vr in values.NUMERIC_VRS and math.isfinite(count.minimum)
+    return {
+        "key": key,
+        "vr": vr,
+        "rows": statistics.rows,
+        "present": count.present,
+        "filled": count.filled,
+        "fill": count.filled / statistics.rows,
+        "fill_by_modality": {
+            name: filled / by_modality[name]
+            for name, filled in sorted(count.filled_by_modality.items())
+            if name in by_modality
+        },
+        "varies": count.varies,
+        "distinct_hll": tag_count.distinct(count.sketch),
+        "numeric_share": count.numeric / count.filled if count.filled else None,
+        "max_values": count.max_values,
+        "minimum": count.minimum if bounded else None,
+        "maximum": count.maximum if bounded else None,
+    }
+
+
+def _most_frequent_vr(count: TagCount, standard: str | None) -> str | None:
+    candidates = dict(count.vrs)
+    if standard is not None:
+        candidates[standard] = candidates.get(standard, 0) + count.present - sum(count.vrs.values())
+    return min(candidates, key=lambda vr: (-candidates[vr], vr != standard, vr), default=None)
+
+
+def _bounded(statistics: TagStatistics) -> TagStatistics:
+    counts = statistics.counts
+    if len(counts) <= MAXIMUM_KEYS:
+        return statistics
+    kept = heapq.nsmallest(MAXIMUM_KEYS, counts, key=lambda key: (bool(_NOT_A_KEYWORD.match(key)), key))
+    lost = sum(c.present for c in counts.values()) - sum(counts[key].present for key in kept)
+    return replace(statistics, counts={key: counts[key] for key in kept}, overflow=statistics.overflow + lost)
