@@ -1,0 +1,125 @@
+"""Which lines the report draws: training curves, and Figures 3, 4 and 5 of the paper for our data."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from dicomae.report import figures, wording
+from dicomae.report.data import Metrics
+from dicomae.report.figures import Chart, Line, Point
+
+SPACES = ("original", "compressed")
+WAYS = tuple(wording.WAY)
+SCORES = tuple(wording.SCORE)
+_LOOKS = {
+    "original": Line("original", (), "muted", "dashed", "s"),
+    "compressed": Line("compressed", (), "accent", "solid", "o", 2.2),
+}
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A chart under its heading."""
+
+    heading: str
+    chart: Chart
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One autoencoder that was tried: mean squared error by epoch on both parts, and whether it won."""
+
+    name: str
+    train: Sequence[Point]
+    validation: Sequence[Point]
+    chosen: bool
+
+
+def candidates(metrics: Metrics, feature_set: str) -> list[Candidate]:
+    """The candidates in the order in which they were trained; without any error recorded: none."""
+    chosen = metrics.label_values("chosen", "candidate", feature_set=feature_set)[-1:]
+    found = []
+    for name in metrics.label_values("reconstruction_error", "candidate", feature_set=feature_set):
+        about = {"feature_set": feature_set, "candidate": name}
+        train, validation = (
+            metrics.series("reconstruction_error", "epoch", part=part, **about)
+            for part in ("train", "validation")
+        )
+        if train or validation:
+            found.append(Candidate(name, train, validation, name in chosen))
+    return found
+
+
+def training(tried: Sequence[Candidate]) -> Chart:
+    """Error by epoch, validation drawn through and training dotted; the winner carries the accent."""
+    lines = [line for candidate in tried for line in _curves(candidate) if line.points]
+    positive = all(y > 0 for line in lines for _, y in line.points)
+    alt = f"Reconstruction error by epoch. {_ends([line for line in lines if line.label])}"
+    return Chart(lines, "epoch", alt, y_scale="log" if positive else "linear")
+
+
+def _curves(candidate: Candidate) -> list[Line]:
+    colour, width = ("accent", 2.4) if candidate.chosen else ("muted", 1.3)
+    return [
+        Line("", candidate.train, colour, "dotted", width=width),
+        Line(candidate.name, candidate.validation, colour, width=width),
+    ]
+
+
+def scores(metrics: Metrics, label: str) -> dict[str, list[Panel]]:
+    """Figures 3 and 4: both scores with regard to `label` by the number of clusters, for each way.
+
+    All panels share one range of y. A way or a score without a value is left out.
+    """
+    drawn = {(way, score): _score_lines(metrics, way, label, score) for way in WAYS for score in SCORES}
+    shared = figures.score_range([y for lines in drawn.values() for line in lines for _, y in line.points])
+    panels: dict[str, list[Panel]] = {}
+    for (way, score), lines in drawn.items():
+        if lines:
+            heading = f"{wording.SCORE[score]} by {wording.LABEL[label]}"
+            alt = f"{heading}, {wording.WAY[way].lower()}, by the number of clusters. {_ends(lines)}"
+            chart = Chart(lines, "K, number of clusters", alt, shared, "log")
+            panels.setdefault(way, []).append(Panel(heading, chart))
+    return panels
+
+
+def _score_lines(metrics: Metrics, way: str, label: str, score: str) -> list[Line]:
+    return _by_space({s: metrics.series(score, "n_clusters", way=way, label=label, space=s) for s in SPACES})
+
+
+def distances(metrics: Metrics, feature_set: str) -> list[Panel]:
+    """Figure 5: the sum of squared distances by the number of clusters, with the elbow where there is one.
+
+    One panel for each space: distances in spaces of different width share no scale.
+    """
+    panels = []
+    for space in SPACES:
+        labels = {"feature_set": feature_set, "space": space}
+        lines = _by_space({space: metrics.series("sum_of_squared_distances", "n_clusters", **labels)})
+        if lines:
+            elbow = metrics.value("elbow", **labels)
+            mark = None if elbow is None else (elbow, f"elbow: K = {elbow:.0f}")
+            said = "No elbow." if elbow is None else f"Elbow at {elbow:.0f}."
+            heading = f"{wording.FEATURE_SET.get(feature_set, feature_set)}, {space}"
+            alt = f"Sum of squared distances by the number of clusters. {heading}. {_ends(lines)} {said}"
+            chart = Chart(lines, "K, number of clusters", alt, x_scale="log", mark=mark)
+            panels.append(Panel(heading, chart))
+    return panels
+
+
+def numbers(panels: Sequence[Panel]) -> list[list[float | None]]:
+    """The numbers behind panels: a row for each x, with each line's y (None where it has none)."""
+    lines = [dict(line.points) for panel in panels for line in panel.chart.lines]
+    return [[x, *(line.get(x) for line in lines)] for x in sorted({x for line in lines for x in line})]
+
+
+def _by_space(points: Mapping[str, Sequence[Point]]) -> list[Line]:
+    return [replace(_LOOKS[space], points=series) for space, series in points.items() if series]
+
+
+def _ends(lines: Sequence[Line]) -> str:
+    """First and last point of each line in words, for those who cannot see it."""
+    said = []
+    for line in lines:
+        (x_first, first), (x_last, last) = line.points[0], line.points[-1]
+        said.append(f"{line.label}: {first:.4g} at {x_first:g}, {last:.4g} at {x_last:g}")
+    return "; ".join(said) + "."

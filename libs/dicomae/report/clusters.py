@@ -1,0 +1,116 @@
+"""Cluster cards: how large each cluster is, what is in it, and which tags tell it from the rest."""
+
+from dataclasses import dataclass
+
+from dicomae.report import palette, wording
+from dicomae.report.data import Metrics
+
+_TELLING = 5  # tags on a card
+_PARTS = 5  # modalities and body parts on a card
+_ROUNDING = 1e-6
+
+
+@dataclass(frozen=True)
+class Part:
+    """One value's share of a cluster."""
+
+    value: str
+    share: float
+    colour: str
+
+
+@dataclass(frozen=True)
+class TellingTag:
+    """A feature whose mean inside the cluster is far from its mean over all rows.
+
+    `category` is the value of a categorical one, whose means are shares; None: numeric, the means
+    are places between the fitted bounds, 0 to 1.
+    """
+
+    feature: str
+    category: str | None
+    inside: float
+    overall: float | None
+
+    @property
+    def word(self) -> str:
+        """The category, or on which side of the whole the number lies."""
+        if self.category is not None:
+            return self.category or "empty"
+        return "high" if self.inside > (self.overall or 0.0) else "low"
+
+    def said(self, mean: float) -> str:
+        """A mean in words: a share of a category, a place on the scale of a number."""
+        return f"{mean:.2f}" if self.category is None else wording.percent(mean)
+
+
+@dataclass(frozen=True)
+class Card:
+    """One cluster; `share` is its part of all rows that were assigned."""
+
+    cluster: int
+    size: float
+    share: float
+    modalities: list[Part]
+    body_parts: list[Part]
+    telling: list[TellingTag]
+
+    @property
+    def bar(self) -> list[tuple[float, str]]:
+        """Lengths and colours of the bar of modalities."""
+        return [(part.share, part.colour) for part in self.modalities]
+
+
+def cards(metrics: Metrics) -> list[Card]:
+    """A card for each cluster, the largest first."""
+    sizes = {
+        int(labels["cluster"]): size
+        for labels, size in metrics.rows("cluster_size")
+        if size is not None and labels.get("cluster", "").isdecimal()
+    }
+    total = sum(sizes.values()) or 1.0
+    return [
+        Card(
+            cluster,
+            size,
+            size / total,
+            _parts(metrics, cluster, "Modality"),
+            _parts(metrics, cluster, "BodyPartExamined"),
+            _telling(metrics, cluster),
+        )
+        for cluster, size in sorted(sizes.items(), key=lambda item: (-item[1], item[0]))
+    ]
+
+
+def _parts(metrics: Metrics, cluster: int, tag: str) -> list[Part]:
+    """Values by share, the largest first; what is left of 1 is "others"."""
+    found = [
+        (labels.get("value", "unknown"), share)
+        for labels, share in metrics.rows("cluster_share", cluster=str(cluster), tag=tag)
+        if share
+    ]
+    found.sort(key=lambda item: (-item[1], item[0]))
+    colour = palette.of_modality if tag == "Modality" else lambda _: palette.OTHER
+    shown = [Part(value, share, colour(value)) for value, share in found[:_PARTS]]
+    rest = 1.0 - sum(part.share for part in shown)  # the metrics may name the most frequent values only
+    return shown + ([Part("others", rest, palette.OTHER)] if shown and rest > _ROUNDING else [])
+
+
+def _telling(metrics: Metrics, cluster: int) -> list[TellingTag]:
+    """The features that differ most from the whole, by the absolute difference of the means."""
+    overall = {
+        tuple(sorted(labels.items())): mean
+        for labels, mean in metrics.rows("telling_tag_overall", cluster=str(cluster))
+    }
+    found = [
+        TellingTag(
+            labels.get("feature", ""),
+            labels.get("value", "") if labels.get("kind") == "categorical" else None,
+            mean,
+            overall.get(tuple(sorted(labels.items()))),
+        )
+        for labels, mean in metrics.rows("telling_tag", cluster=str(cluster))
+        if mean is not None
+    ]
+    found.sort(key=lambda tag: (-abs(tag.inside - (tag.overall or 0.0)), tag.feature, tag.category or ""))
+    return found[:_TELLING]

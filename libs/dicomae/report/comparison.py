@@ -1,0 +1,119 @@
+"""Table I of the paper with better tests beside it, and the experiment's answer in one sentence."""
+
+from dataclasses import dataclass
+
+from dicomae.config import EvaluationConfig
+from dicomae.report import wording
+from dicomae.report.charts import SCORES, WAYS
+from dicomae.report.data import Metrics
+
+_METRICS = [(label, score) for label in wording.LABEL for score in SCORES]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One metric's comparison of original and compressed data; None is "not defined"."""
+
+    metric: str
+    shapiro_original: float | None
+    shapiro_compressed: float | None
+    test: str
+    p_value: float | None
+    wilcoxon: float | None
+    tost: float | None
+    difference: float | None  # mean of compressed - original
+    low: float | None
+    high: float | None
+
+
+def rows(metrics: Metrics, way: str) -> list[Row]:
+    """The four metrics of one way; empty where it was not evaluated."""
+    found = []
+    for label, score in _METRICS:
+        about = {"way": way, "label": label, "score": score}
+        tests = metrics.label_values("p_value", "test", **about)
+        if tests:
+            found.append(
+                Row(
+                    f"{wording.SCORE[score]} by {wording.LABEL[label]}",
+                    metrics.value("shapiro_p", space="original", **about),
+                    metrics.value("shapiro_p", space="compressed", **about),
+                    wording.TEST.get(tests[-1], tests[-1]),
+                    metrics.value("p_value", test=tests[-1], **about),
+                    metrics.value("wilcoxon_p", **about),
+                    metrics.value("tost_p", **about),
+                    metrics.value("mean_difference", **about),
+                    metrics.value("mean_difference_low", **about),
+                    metrics.value("mean_difference_high", **about),
+                )
+            )
+    return found
+
+
+def table_1(metrics: Metrics) -> dict[str, list[Row]]:
+    """Rows by way, in the order of `wording.WAY`; a way without rows is left out."""
+    return {way: found for way in WAYS if (found := rows(metrics, way))}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The experiment's outcome: one sentence, and the figures that it rests on ("" before there are any)."""
+
+    sentence: str
+    evidence: str
+
+
+def answer(metrics: Metrics, evaluation: EvaluationConfig) -> Answer:
+    """Whether the compressed data cluster as the original does, by the paper's way and test."""
+    tested = _tested(metrics, "paper")
+    if not tested:
+        return Answer("Whether compressed headers cluster as the original ones do is not measured yet.", "")
+    differ = [row for row, p in tested if p < evaluation.alpha]
+    if differ:
+        shifts = wording.listed([_shift(row) for row in differ])
+        of_all = f"{len(differ)} of {len(tested)} metrics"
+        verdict = f"with a significant difference from the original in {of_all}: {shifts}"
+    else:
+        of_all = "the one metric tested" if len(tested) == 1 else f"any of the {len(tested)} metrics"
+        verdict = f"with no significant difference from the original in {of_all}"
+    return Answer(f"{_compressed(metrics)} the headers cluster {verdict}.", _evidence(metrics, evaluation))
+
+
+def _tested(metrics: Metrics, way: str) -> list[tuple[Row, float]]:
+    return [(row, row.p_value) for row in rows(metrics, way) if row.p_value is not None]
+
+
+def _compressed(metrics: Metrics) -> str:
+    width = metrics.value("width", feature_set="all")
+    bottleneck = metrics.value("bottleneck", feature_set="all")
+    if not width or not bottleneck:
+        return "Compressed,"
+    return (
+        f"Compressed from {width:,.0f} columns to {bottleneck:,.0f} ({wording.percent(bottleneck / width)}),"
+    )
+
+
+def _shift(row: Row) -> str:
+    return (
+        row.metric
+        if row.difference is None
+        else f"{row.metric} ({wording.signed(row.difference)} on average)"
+    )
+
+
+def _evidence(metrics: Metrics, evaluation: EvaluationConfig) -> str:
+    """p-values, and what the test of equivalence adds: no difference found is no proof that there is none."""
+    tested = _tested(metrics, "paper")
+    low, high = (wording.p_value(pick(p for _, p in tested)) for pick in (min, max))
+    span = f"p = {low}" if low == high else f"p from {low} to {high}"
+    proven = sum(row.tost is not None and row.tost < evaluation.alpha for row, _ in tested)
+    equivalent = (
+        f"equivalence within ±{evaluation.equivalence_margin:g} is shown for {proven} of {len(tested)}"
+    )
+    said = [f"{span} at the {evaluation.alpha:g} level; {equivalent}."]
+    for way in WAYS[1:]:
+        others = _tested(metrics, way)
+        if others:
+            differ = sum(p < evaluation.alpha for _, p in others)
+            said.append(f"{wording.WAY[way]}: {differ} of {len(others)} differ.")
+    return " ".join(said)
