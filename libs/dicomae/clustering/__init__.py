@@ -1,0 +1,1 @@
+"""K-medoids under the Manhattan distance."""
