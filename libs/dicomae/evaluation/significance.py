@@ -1,0 +1,146 @@
+"""Do the scores of original and compressed data differ? The paper's test, and better ones beside it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from dicomae.config import EvaluationConfig
+
+INTERVAL = (2.5, 97.5)  # percentiles of the bootstrap
+ROUNDING = 64 * np.finfo(np.float64).eps  # a spread below this share of the values is rounding
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two series of scores, value by value; None is "not defined" (see `compare`).
+
+    Attributes
+    ----------
+    shapiro_original, shapiro_compressed : p-values of the Shapiro-Wilk tests of normality.
+    test : what the paper's rule chose.
+    p_value : of that test, two-tailed.
+    wilcoxon_p : of the paired, two-tailed Wilcoxon signed-rank test.
+    tost_p : of the paired test of equivalence; below alpha, the series are equal within the margin.
+    mean_difference : mean of compressed - original.
+    mean_difference_low, mean_difference_high : its 95 % bootstrap interval.
+    """
+
+    shapiro_original: float | None
+    shapiro_compressed: float | None
+    test: Literal["paired_t", "mann_whitney_u"]
+    p_value: float | None
+    wilcoxon_p: float | None
+    tost_p: float | None
+    mean_difference: float | None
+    mean_difference_low: float | None
+    mean_difference_high: float | None
+
+
+NOT_DEFINED = Comparison(None, None, "mann_whitney_u", None, None, None, None, None, None)
+
+
+def compare(original: Sequence[float], compressed: Sequence[float], config: EvaluationConfig) -> Comparison:
+    """The comparison of two paired series, such as the homogeneity at each number of clusters.
+
+    Both normal by Shapiro-Wilk (p > `alpha`): paired t-test, else Mann-Whitney U. Both two-tailed.
+
+    Parameters
+    ----------
+    original, compressed : of equal length; the values at one position belong together.
+    config : `alpha`, `equivalence_margin`, `bootstrap_samples` and `seed` are used.
+
+    Notes
+    -----
+    Pairs with a NaN or an infinity are left out. Fewer than three pairs: nothing is defined. A
+    constant series has no Shapiro-Wilk p-value and does not count as normal. Identical series: p is 1.
+    Differences that are all the same, up to rounding: the t-test's p is 0 (1 where they are 0), that
+    of the equivalence test 0 within the margin and 1 outside, and the interval is that one value.
+
+    Raises
+    ------
+    ValueError
+        The lengths differ.
+
+    References
+    ----------
+    D. J. Schuirmann: J. Pharmacokinet. Biopharm. 15 (1987), doi 10.1007/BF01068419 (the test of
+    equivalence). B. Efron, R. J. Tibshirani: An Introduction to the Bootstrap (1993), chapter 13.
+    """
+    a, b = _pairs(original, compressed)
+    if len(a) < 3:
+        return NOT_DEFINED
+    difference = _differences(a, b)
+    shapiro = _shapiro(a), _shapiro(b)
+    normal = all(p is not None and p > config.alpha for p in shapiro)
+    low, high = _bootstrap(difference, config.bootstrap_samples, config.seed)
+    return Comparison(
+        *shapiro,
+        test="paired_t" if normal else "mann_whitney_u",
+        p_value=_paired_t(difference) if normal else _mann_whitney_u(a, b),
+        wilcoxon_p=_wilcoxon(difference),
+        tost_p=_equivalence(difference, config.equivalence_margin),
+        mean_difference=float(difference.mean()),
+        mean_difference_low=low,
+        mean_difference_high=high,
+    )
+
+
+def _pairs(original: Sequence[float], compressed: Sequence[float]) -> tuple[Values, Values]:
+    a, b = np.asarray(original, np.float64), np.asarray(compressed, np.float64)
+    if a.shape != b.shape:
+        raise ValueError(f"{len(a)} original scores, but {len(b)} compressed ones")
+    both = np.isfinite(a) & np.isfinite(b)
+    return a[both], b[both]
+
+
+def _differences(a: Values, b: Values) -> Values:
+    """b - a; made equal where they are so up to rounding, as 0.3 - 0.2 and 0.2 - 0.1 are not."""
+    difference = b - a
+    rounding = ROUNDING * max(np.abs(a).max(), np.abs(b).max())
+    if np.ptp(difference) > rounding:
+        return difference
+    mean = difference.mean()
+    return np.full_like(difference, mean if abs(mean) > rounding else 0.0)
+
+
+def _shapiro(values: Values) -> float | None:
+    if np.ptp(values) <= ROUNDING * np.abs(values).max():
+        return None
+    return float(stats.shapiro(values).pvalue)
+
+
+def _paired_t(difference: Values) -> float:
+    if np.ptp(difference) == 0:
+        return 1.0 if difference[0] == 0 else 0.0
+    return float(stats.ttest_1samp(difference, 0.0).pvalue)
+
+
+def _mann_whitney_u(a: Values, b: Values) -> float:
+    return float(stats.mannwhitneyu(a, b, alternative="two-sided").pvalue)
+
+
+def _wilcoxon(difference: Values) -> float:
+    if not difference.any():
+        return 1.0
+    return float(stats.wilcoxon(difference).pvalue)
+
+
+def _equivalence(difference: Values, margin: float) -> float:
+    """The larger p of two one-sided t-tests: mean above -margin, and mean below margin."""
+    if np.ptp(difference) == 0:
+        return 0.0 if abs(difference[0]) < margin else 1.0
+    above = stats.ttest_1samp(difference, -margin, alternative="greater").pvalue
+    below = stats.ttest_1samp(difference, margin, alternative="less").pvalue
+    return float(max(above, below))
+
+
+def _bootstrap(difference: Values, samples: int, seed: int) -> tuple[float, float]:
+    rows = np.random.default_rng(seed).integers(len(difference), size=(samples, len(difference)))
+    low, high = np.percentile(difference[rows].mean(axis=1), INTERVAL)
+    return float(low), float(high)
