@@ -1,0 +1,1 @@
+"""The autoencoder of tags, its training and its registry."""

@@ -1,0 +1,214 @@
+"""Training of the autoencoder's candidates, and the choice among them."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from dicomae.config import Candidate, TrainingConfig
+from dicomae.errors import JobError, UsageError
+from dicomae.models.autoencoder import (
+    AutoencoderConfig,
+    Floats,
+    TagAutoencoder,
+    bottleneck_size,
+    compress,
+)
+
+MAXIMUM_SHARE = 0.10  # of the width: a wider bottleneck is never chosen (the paper, III-B)
+
+_ERROR_ROWS = 1024  # rows of a chunk when errors are measured
+
+
+@dataclass(frozen=True)
+class EpochErrors:
+    """Mean squared errors after an epoch (counted from 1), both measured on the model as it then is."""
+
+    epoch: int
+    train: float
+    validation: float
+
+    @property
+    def finite(self) -> bool:
+        """Whether both are numbers."""
+        return math.isfinite(self.train) and math.isfinite(self.validation)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A candidate after its training.
+
+    Attributes
+    ----------
+    candidate : what was tried.
+    model : as it is after the last epoch, in evaluation mode.
+    curves : finite errors, an entry an epoch.
+    diverged_at : epoch after which an error was no finite number, where training stopped; else null.
+    """
+
+    candidate: Candidate
+    model: TagAutoencoder
+    curves: tuple[EpochErrors, ...]
+    diverged_at: int | None
+
+    @property
+    def validation(self) -> float:
+        """Validation error of `model`; infinite when it diverged."""
+        return math.inf if self.diverged_at is not None else self.curves[-1].validation
+
+
+def _silent(*_: object) -> None:
+    pass
+
+
+def train_candidate(
+    X_train: Floats,
+    X_validation: Floats,
+    candidate: Candidate,
+    config: TrainingConfig,
+    on_epoch: Callable[[str, EpochErrors], None] = _silent,
+    on_batch: Callable[[int], None] = _silent,
+) -> Trained:
+    """`candidate` trained by Adam on the mean squared error; the same input gives the same bits.
+
+    Bits are the same on one machine for the same `config.threads`. A last batch of one row, which
+    batch normalisation cannot take, joins the batch before; fewer rows than a batch are one batch.
+    The global random state and torch's settings are restored at the end.
+
+    Parameters
+    ----------
+    X_train, X_validation : float32 `(n, width)`, finite.
+    on_epoch : called after each epoch with the candidate's name and its errors, NaN among them.
+    on_batch : called after each step with the number of rows in it; `epochs × len(X_train)` in all.
+
+    Raises
+    ------
+    UsageError
+        Fewer than two rows to train on or none to validate, widths that differ, a value that is not
+        finite, no epoch, a batch size below 2.
+    """
+    _check(X_train, X_validation, config)
+    with _repeatable(config.threads, config.seed):
+        model = TagAutoencoder(architecture(candidate, X_train.shape[1], config.negative_slope))
+        optimizer = torch.optim.Adam(model.parameters(), lr=candidate.learning_rate, fused=True)
+        order = torch.Generator().manual_seed(config.seed)
+        X = torch.tensor(X_train)  # (n, width)
+        curves: list[EpochErrors] = []
+        for epoch in range(1, config.epochs + 1):
+            model.train()
+            for rows in _batches(torch.randperm(len(X), generator=order), config.batch_size):
+                batch = X[rows]  # (batch_size, width)
+                optimizer.zero_grad()
+                loss = functional.mse_loss(model(batch), batch)
+                loss.backward()  # type: ignore[no-untyped-call]
+                optimizer.step()
+                on_batch(len(rows))
+            errors = EpochErrors(epoch, _mean_error(model, X_train), _mean_error(model, X_validation))
+            on_epoch(candidate.name, errors)
+            if not errors.finite:
+                return Trained(candidate, model.eval(), tuple(curves), diverged_at=epoch)
+            curves.append(errors)
+    return Trained(candidate, model.eval(), tuple(curves), diverged_at=None)
+
+
+def architecture(candidate: Candidate, width: int, negative_slope: float) -> AutoencoderConfig:
+    """The shape that `candidate` has for an input of `width` columns."""
+    bottleneck = bottleneck_size(width, candidate.bottleneck)
+    return AutoencoderConfig(width, candidate.hidden, bottleneck, negative_slope)
+
+
+def choose(trained: Sequence[Trained], width: int) -> Trained:
+    """The lowest validation error among bottlenecks of at most 10 % of `width`; of equals the first.
+
+    A width below 10 allows a bottleneck of 1.
+
+    Raises
+    ------
+    UsageError
+        Every bottleneck is wider.
+    JobError
+        Every candidate that is narrow enough diverged.
+    """
+    limit = bottleneck_size(width, MAXIMUM_SHARE)
+    narrow = [t for t in trained if t.model.config.bottleneck <= limit]
+    if not narrow:
+        raise UsageError(
+            f"no candidate's bottleneck is within {limit} of {width} columns; "
+            f"set 'bottleneck' of one in training.candidates to at most {MAXIMUM_SHARE}"
+        )
+    converged = [t for t in narrow if t.diverged_at is None]
+    if not converged:
+        tried = ", ".join(f"{t.candidate.name} (epoch {t.diverged_at})" for t in narrow)
+        raise JobError(f"the errors of all candidates became infinite or NaN: {tried}; lower learning_rate")
+    return min(converged, key=lambda t: t.validation)
+
+
+def as_manifest(chosen: Trained, trained: Sequence[Trained], config: TrainingConfig) -> dict[str, Any]:
+    """What a model directory says of its training, ready for JSON: the choice and all curves."""
+    return {
+        "candidate": asdict(chosen.candidate),
+        "training": asdict(config),
+        "candidates": [
+            {
+                "name": t.candidate.name,
+                "autoencoder": asdict(t.model.config),
+                "curves": [asdict(errors) for errors in t.curves],
+                "diverged_at": t.diverged_at,
+            }
+            for t in trained
+        ],
+    }
+
+
+@contextmanager
+def _repeatable(threads: int, seed: int) -> Iterator[None]:
+    """Deterministic algorithms, `threads` threads and a seeded generator; all restored at the end."""
+    threads_before = torch.get_num_threads()
+    mode_before = torch.get_deterministic_debug_mode()
+    with torch.random.fork_rng(devices=[]):
+        try:
+            torch.set_num_threads(threads)
+            torch.use_deterministic_algorithms(True)
+            torch.manual_seed(seed)
+            yield
+        finally:
+            torch.set_num_threads(threads_before)
+            torch.set_deterministic_debug_mode(mode_before)
+
+
+def _batches(order: Tensor, size: int) -> list[Tensor]:
+    batches = list(torch.split(order, size))
+    if len(batches) > 1 and len(batches[-1]) == 1:
+        batches[-2:] = [torch.cat(batches[-2:])]
+    return batches
+
+
+def _mean_error(model: TagAutoencoder, X: Floats) -> float:
+    _, error = compress(model, X, _ERROR_ROWS)
+    return float(error.mean(dtype=np.float64))
+
+
+def _check(X_train: Floats, X_validation: Floats, config: TrainingConfig) -> None:
+    for part, X, least in (("training", X_train, 2), ("validation", X_validation, 1)):
+        if X.ndim != 2 or X.dtype != np.float32 or X.shape[1] != X_train.shape[1]:
+            raise UsageError(f"the {part} part must be float32 (n, width), not {X.dtype} of shape {X.shape}")
+        if len(X) < least:
+            raise UsageError(
+                f"the {part} part has {len(X)} rows, at least {least} are needed; "
+                "take a larger sample or other shares in [sample]"
+            )
+        if not np.isfinite(X).all():
+            raise UsageError(f"the {part} part holds values that are NaN or infinite; encode it anew")
+    for key, value, least in (
+        ("epochs", config.epochs, 1),
+        ("batch_size", config.batch_size, 2),
+        ("threads", config.threads, 1),
+    ):
+        if value < least:
+            raise UsageError(f"key 'training.{key}' must be at least {least}, not {value}")
