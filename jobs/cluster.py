@@ -1,0 +1,65 @@
+"""Cluster the training part by K-medoids for every K, and assign all rows to the medoids found.
+
+Both in the original and in the compressed space, for each feature set.
+
+  .venv/bin/python jobs/cluster.py --tables DIR
+"""
+
+import sys
+
+import pyarrow as pa
+
+from dicomae.features.spec import FeatureSpec
+from dicomae.spark import assign, cluster, delta, encode, runs
+from dicomae.spark.job import Context, Job, Summary, main
+from dicomae.spark.parts import write_parts
+from dicomae.spark.progress import bar, step
+from dicomae.tables import ASSIGNMENTS, EMBEDDINGS, HEADERS, MEDOIDS, MODELS, SAMPLE
+
+
+def run(context: Context) -> Summary:
+    version = delta.version(context.root, ASSIGNMENTS)
+    found = list(cluster.specs(context.root, context.registry))
+    medoids = _fit(context, found)
+    parts = [_assign(context, row["model_id"], spec, medoids) for row, spec in found]
+    metrics, elbows = cluster.metrics(medoids)
+    delta.replace(context.root, MEDOIDS, medoids)
+    assigned = delta.commit_parts(context.root, ASSIGNMENTS, pa.concat_tables(parts), version, overwrite=True)
+    runs.write_metrics(context.root, "cluster", context.run_id, metrics)
+    return {"engine": context.config.clustering.engine, "assigned": assigned, "n_clusters": elbows}
+
+
+def _fit(context: Context, found: list[tuple[dict, FeatureSpec]]) -> pa.Table:
+    config = context.config.clustering
+    rows = []
+    for model, spec in found:
+        with step(context.spark, f"encoding the training part ({spec.feature_set})"):
+            train = cluster.part(context.spark, context.root, model, spec, "train")
+        with bar(f"K-medoids ({spec.feature_set})", 2 * len(config.n_clusters), "fit") as shown:
+            rows += cluster.fit(train, config, context.run_id, lambda: shown.update(1))
+    return pa.Table.from_pylist(rows, schema=MEDOIDS.schema)
+
+
+def _assign(context: Context, model_id: str, spec: FeatureSpec, medoids: pa.Table) -> pa.Table:
+    spark, root, run_id = context.spark, context.root, context.run_id
+    original = cluster.medoids_of(medoids, model_id, "original")
+    compressed = cluster.medoids_of(medoids, model_id, "compressed")
+    headers = delta.read(spark, root, HEADERS).select(*encode.COLUMNS)
+    embeddings = delta.read(spark, root, EMBEDDINGS).where(f"model_id = '{model_id}'")
+    with step(spark, f"assigning all rows ({spec.feature_set})"):
+        return pa.concat_tables(
+            [
+                write_parts(
+                    headers, root, ASSIGNMENTS, lambda: assign.original_kernel(spec, original, run_id)
+                ),
+                write_parts(
+                    embeddings, root, ASSIGNMENTS, lambda: assign.compressed_kernel(compressed, run_id)
+                ),
+            ]
+        )
+
+
+JOB = Job("cluster", run, (HEADERS, SAMPLE, MODELS, EMBEDDINGS), ("clustering",))
+
+if __name__ == "__main__":
+    sys.exit(main([JOB], __doc__))

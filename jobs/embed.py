@@ -1,0 +1,49 @@
+"""Compress every row of headers with the chosen encoders into embeddings.
+
+Rows that a model has embedded already are left alone, so a nightly run embeds what is new.
+
+  .venv/bin/python jobs/embed.py --tables DIR
+"""
+
+import sys
+
+import pyarrow as pa
+
+from dicomae.features.spec import FeatureSpec
+from dicomae.models import registry
+from dicomae.spark import delta, encode
+from dicomae.spark.job import Context, Job, Summary, main
+from dicomae.spark.parts import write_parts
+from dicomae.spark.progress import step
+from dicomae.tables import EMBEDDINGS, HEADERS, MODELS
+
+
+def run(context: Context) -> Summary:
+    version = delta.version(context.root, EMBEDDINGS)
+    ids = delta.read_small(context.root, MODELS)["model_id"].to_pylist()
+    parts = [_embed(context, model_id) for model_id in ids]
+    rows = delta.commit_parts(context.root, EMBEDDINGS, pa.concat_tables(parts), version, overwrite=False)
+    return {"models": ids, "embedded": rows}
+
+
+def _embed(context: Context, model_id: str) -> pa.Table:
+    spark, root = context.spark, context.root
+    saved = registry.load(context.registry, model_id)
+    spec = FeatureSpec.from_json(saved.spec_json)
+    weights = spark.sparkContext.broadcast(saved.weights)
+    batch_rows, run_id = context.config.embedding.batch_rows, context.run_id
+    done = delta.read(spark, root, EMBEDDINGS).where(f"model_id = '{model_id}'")
+    todo = delta.read(spark, root, HEADERS).join(done, "SOPInstanceUID", how="left_anti")
+    with step(spark, f"embedding with {model_id}"):
+        return write_parts(
+            todo.select(*encode.COLUMNS),
+            root,
+            EMBEDDINGS,
+            lambda: encode.embedding_kernel(weights, spec, model_id, batch_rows, run_id),
+        )
+
+
+JOB = Job("embed", run, (HEADERS, MODELS), ("embedding",))
+
+if __name__ == "__main__":
+    sys.exit(main([JOB], __doc__))

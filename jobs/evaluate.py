@@ -1,0 +1,67 @@
+"""Measure whether compressed data groups as well as original data, on the test part.
+
+Three ways: as in the paper; without the label tags among the features; with declared body parts alone.
+
+  .venv/bin/python jobs/evaluate.py --tables DIR
+"""
+
+import sys
+
+from dicomae.errors import UsageError
+from dicomae.evaluation import cards, comparison
+from dicomae.features.spec import FeatureSpec
+from dicomae.spark import cluster, delta, encode, runs
+from dicomae.spark.evaluate import Assigned, assigned
+from dicomae.spark.job import Context, Job, Summary, main
+from dicomae.spark.progress import step
+from dicomae.tables import ASSIGNMENTS, HEADERS, MEDOIDS, MODELS, SAMPLE
+
+
+def run(context: Context) -> Summary:
+    found = {row["feature_set"]: (row, spec) for row, spec in cluster.specs(context.root, context.registry)}
+    if not found:
+        raise UsageError(f"--tables {context.root}: nothing is trained here yet; run jobs/train.py first")
+    with step(context.spark, "reading the test part"):
+        test = {
+            name: assigned(context.spark, context.root, row["model_id"], "test")
+            for name, (row, _) in found.items()
+        }
+    _, elbows = cluster.metrics(delta.read_small(context.root, MEDOIDS))
+    metrics = _compare(test, context)
+    metrics += _cards(context, found["all"][1], test["all"], elbows["all, compressed"])
+    runs.write_metrics(context.root, "evaluate", context.run_id, metrics)
+    return {"test_instances": len(test["all"].declared), "table_1": comparison.table_1(metrics)}
+
+
+def _compare(test: dict[str, Assigned], context: Context) -> list[comparison.Metric]:
+    ways = {
+        "paper": test["all"],
+        "without_labels": test["without_labels"],
+        "declared_only": test["all"].where(test["all"].declared),
+    }
+    metrics: list[comparison.Metric] = []
+    for way, rows in ways.items():
+        metrics += comparison.compare(way, rows.labels, rows.clusters, context.config.evaluation)
+    return metrics
+
+
+def _cards(context: Context, spec: FeatureSpec, test: Assigned, elbow: int | None) -> list[comparison.Metric]:
+    by_k = test.clusters["compressed"]
+    k = elbow if elbow is not None else sorted(by_k)[len(by_k) // 2]
+    with step(context.spark, f"describing {k} clusters"):
+        _, X = encode.of_split(context.spark, context.root, spec, "test")
+    return cards.cards(by_k[k], test.labels, X, _columns(spec))
+
+
+def _columns(spec: FeatureSpec) -> list[cards.Column]:
+    columns = []
+    for feature in spec.features:
+        values = feature.vocabulary if feature.kind == "categorical" else (None,)
+        columns += [cards.Column(feature.name, feature.kind, value) for value in values]
+    return columns
+
+
+JOB = Job("evaluate", run, (HEADERS, SAMPLE, MODELS, MEDOIDS, ASSIGNMENTS), ("evaluation",))
+
+if __name__ == "__main__":
+    sys.exit(main([JOB], __doc__))

@@ -1,0 +1,63 @@
+"""Fit the feature specification on the training part: bounds, vocabularies and the order of columns.
+
+Two feature sets: all, and without_labels, which leaves out the tags that the evaluation compares with.
+
+  .venv/bin/python jobs/fit_features.py --tables DIR
+"""
+
+import sys
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark.sql import functions as F
+
+from dicomae.features import spec
+from dicomae.spark import delta, encode, runs
+from dicomae.spark.job import Context, Job, Summary, main
+from dicomae.spark.progress import step
+from dicomae.tables import FEATURE_SPECS, HEADERS, SAMPLE, TAG_STATISTICS
+
+FEATURE_SETS = ("all", "without_labels")
+
+
+def run(context: Context) -> Summary:
+    spark, root, config = context.spark, context.root, context.config
+    statistics = delta.read_small(root, TAG_STATISTICS)
+    decided = statistics.filter(pc.equal(statistics["scope"], "sample"))
+    keys = decided.filter(pc.not_equal(decided["decision"], "dropped"))["key"].to_pylist()
+    train = delta.read(spark, root, SAMPLE).where("split = 'train'")
+    kept = F.map_filter("elements", lambda key, _: key.isin(*keys))
+    headers = delta.read(spark, root, HEADERS).join(train, "SOPInstanceUID", how="left_semi")
+    with step(spark, "reading the training part"):
+        rows = (
+            headers.select(*encode.COLUMNS).withColumn("elements", kept).toArrow().sort_by("SOPInstanceUID")
+        )
+    version = delta.version(root, TAG_STATISTICS)
+    specs = [
+        spec.fit(rows, decided, config.features, name, config.funnel.labels, version) for name in FEATURE_SETS
+    ]
+    table = [
+        {
+            "spec_id": fitted.spec_id,
+            "feature_set": fitted.feature_set,
+            "n_features": len(fitted.features),
+            "width": fitted.width,
+            "spec": fitted.to_json(),
+            "run_id": context.run_id,
+        }
+        for fitted in specs
+    ]
+    delta.replace(root, FEATURE_SPECS, pa.Table.from_pylist(table, schema=FEATURE_SPECS.schema))
+    metrics = [("features", {"feature_set": s.feature_set}, float(len(s.features))) for s in specs]
+    metrics += [("width", {"feature_set": s.feature_set}, float(s.width)) for s in specs]
+    runs.write_metrics(root, "fit_features", context.run_id, metrics)
+    return {
+        "features": {s.feature_set: len(s.features) for s in specs},
+        "width": {s.feature_set: s.width for s in specs},
+    }
+
+
+JOB = Job("fit_features", run, (HEADERS, SAMPLE, TAG_STATISTICS), ("funnel", "features"))
+
+if __name__ == "__main__":
+    sys.exit(main([JOB], __doc__))

@@ -1,0 +1,50 @@
+"""Choose the sample: eligible instances, balanced by Modality, split into train, validation and test.
+
+.venv/bin/python jobs/sample.py --tables DIR
+"""
+
+import sys
+from collections import Counter
+
+import pyarrow.compute as pc
+
+from dicomae.errors import UsageError
+from dicomae.spark import delta
+from dicomae.spark.job import Context, Job, Summary, main
+from dicomae.spark.progress import step
+from dicomae.spark.sample import sample
+from dicomae.tables import HEADERS, SAMPLE
+
+SPLITS = ("train", "validation", "test")
+
+
+def run(context: Context) -> Summary:
+    config = context.config.sample
+    with step(context.spark, "choosing instances"):
+        rows = sample(delta.read(context.spark, context.root, HEADERS), config).toArrow()
+    by_modality = Counter(rows["Modality"].to_pylist())
+    for modality in config.modalities:
+        if by_modality[modality] < config.minimum_per_modality:
+            raise UsageError(
+                f"sample.minimum_per_modality: {modality} has {by_modality[modality]} eligible instances, "
+                f"fewer than {config.minimum_per_modality}; ingest more, or change sample.modalities"
+            )
+    by_split = Counter(rows["split"].to_pylist())
+    if missing := [split for split in SPLITS if not by_split[split]]:
+        raise UsageError(
+            f"sample.split_by = '{config.split_by}' leaves no instance for {missing}; try another"
+        )
+    rows = rows.sort_by([("Modality", "ascending"), ("SOPInstanceUID", "ascending")])
+    rows = rows.append_column("run_id", pc.cast([context.run_id] * len(rows), "string"))
+    delta.replace(context.root, SAMPLE, rows)
+    return {
+        "instances": len(rows),
+        "by_modality": dict(sorted(by_modality.items())),
+        "by_split": dict(by_split),
+    }
+
+
+JOB = Job("sample", run, reads=(HEADERS,), sections=("sample",))
+
+if __name__ == "__main__":
+    sys.exit(main([JOB], __doc__))

@@ -1,0 +1,1 @@
+"""The adapters: all that knows Spark or Delta."""

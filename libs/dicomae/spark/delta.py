@@ -1,0 +1,176 @@
+"""The only reader and writer of tables, through deltalake on the driver and through Spark.
+
+A table is the folder of its name below the root. Small tables are replaced whole; bulk rows come as
+Parquet parts that tasks have written (`dicomae.spark.parts`) and enter by one commit.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from delta.tables import DeltaTable as SparkDeltaTable
+from deltalake import CommitProperties, DeltaTable, Schema, Transaction, write_deltalake
+from deltalake.exceptions import CommitFailedError
+from deltalake.transaction import AddAction, RemoveAction
+from pyspark.sql import Column, DataFrame, SparkSession
+
+from dicomae import tables
+from dicomae.errors import JobError, UsageError
+from dicomae.tables import Table
+
+_PROPERTIES = {
+    "delta.enableDeletionVectors": "false",
+    "delta.enableChangeDataFeed": "false",
+    "delta.appendOnly": "false",
+}
+
+
+def prepare(root: Path) -> None:
+    """Create the tables that are missing below `root` and check those that are there.
+
+    Raises
+    ------
+    UsageError
+        `root` cannot be made, or a table there has other columns than this version's.
+    """
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"--tables {root}: cannot be made: {os.strerror(error.errno or 0)}") from error
+    for table in tables.ALL:
+        if not version_exists(root, table):
+            DeltaTable.create(_path(root, table), table.schema, mode="ignore", configuration=_PROPERTIES)
+        elif _open(root, table).schema() != Schema.from_arrow(table.schema):
+            raise UsageError(
+                f"--tables {root}: table '{table.name}' was made by another version of dicomae "
+                f"(its columns differ); give another folder"
+            )
+
+
+def version_exists(root: Path, table: Table) -> bool:
+    """Whether the table's folder holds a Delta table."""
+    return DeltaTable.is_deltatable(_path(root, table))
+
+
+def version(root: Path, table: Table) -> int:
+    """The table's newest version."""
+    return int(_open(root, table).version())
+
+
+def read(spark: SparkSession, root: Path, table: Table) -> DataFrame:
+    """The table as it stands now; every use of the frame sees this version."""
+    reader = spark.read.format("delta").option("versionAsOf", version(root, table))
+    return reader.load(_path(root, table)).select(*table.columns)
+
+
+def read_small(root: Path, table: Table, columns: Sequence[str] | None = None) -> pa.Table:
+    """A table that fits the driver's memory, without Spark."""
+    wanted = pa.schema([table.schema.field(name) for name in columns or table.columns])
+    # Not through deltalake's own Arrow dataset: beside pyarrow 25 it aborts the interpreter at exit.
+    uris = _open(root, table).file_uris()
+    read_parts = [pq.read_table(uri, columns=wanted.names, partitioning=None) for uri in uris]
+    parts = [part.select(wanted.names).cast(wanted) for part in read_parts]
+    return pa.concat_tables([wanted.empty_table(), *parts])
+
+
+def replace(root: Path, table: Table, rows: pa.Table, job: str | None = None) -> bool:
+    """Make `rows` the table's content (with `job`: that job's rows); True where that changed anything.
+
+    Rows that differ from the old ones in `run_id` alone change nothing, so a rerun is no new version.
+    """
+    old = read_small(root, table)
+    if job is not None:
+        old = old.filter(pa.compute.equal(old["job"], job))
+    rows = rows.select(table.columns).cast(table.schema)
+    content = [name for name in table.columns if name != "run_id"]
+    if old.select(content).combine_chunks().equals(rows.select(content).combine_chunks()):
+        return False
+    predicate = f"job = '{job}'" if job is not None else None
+    write_deltalake(_path(root, table), rows, mode="overwrite", predicate=predicate)
+    return True
+
+
+def append(root: Path, table: Table, rows: pa.Table) -> None:
+    """Add rows to a small table."""
+    write_deltalake(_path(root, table), rows.select(table.columns).cast(table.schema), mode="append")
+
+
+def commit_parts(root: Path, table: Table, parts: pa.Table, read_version: int, overwrite: bool) -> int:
+    """Add (or, to `overwrite`, put in place of all) the parts that tasks wrote, in one commit.
+
+    Parameters
+    ----------
+    parts : rows of `parts.PART`.
+    read_version : the table's version that the parts were computed from.
+
+    Returns
+    -------
+    Rows committed.
+
+    Raises
+    ------
+    JobError
+        Another run wrote the table meanwhile: nothing was committed.
+    """
+    if len(parts) == 0 and not overwrite:
+        return 0
+    delta_table = DeltaTable(_path(root, table), version=read_version)
+    if int(_open(root, table).version()) != read_version:
+        raise JobError(f"table '{table.name}': another run wrote it meanwhile; run the job again")
+    adds: list[AddAction | RemoveAction] = [
+        AddAction(p["path"], p["size"], {}, p["modified"], True, p["stats"]) for p in parts.to_pylist()
+    ]
+    # The transaction makes two writers of the same version conflict instead of both appending.
+    transaction = Transaction(f"dicomae-{table.name}", read_version + 1)
+    try:
+        delta_table.create_write_transaction(
+            adds,
+            "overwrite" if overwrite else "append",
+            Schema.from_arrow(table.schema),
+            commit_properties=CommitProperties(app_transactions=[transaction]),
+        )
+    except CommitFailedError as error:
+        raise JobError(f"table '{table.name}': another run wrote it meanwhile; run the job again") from error
+    return int(pa.compute.sum(parts["rows"]).as_py() or 0)
+
+
+def merge(
+    spark: SparkSession,
+    root: Path,
+    table: Table,
+    rows: DataFrame,
+    delete_when: str | None = None,
+    insert_when: str = "true",
+) -> None:
+    """MERGE `rows` (one for each key) into the table: update, insert, or delete where `delete_when` holds.
+
+    Conditions are SQL over `new` (the rows) and `old` (the table); extra columns of `rows` serve them.
+    An empty table takes the rows by an append, much sooner than by a MERGE.
+    """
+    if not _open(root, table).file_uris():
+        chosen = rows.alias("new").where(insert_when).select(*table.columns)
+        chosen.write.format("delta").mode("append").save(_path(root, table))
+        return
+    values: dict[str, str | Column] = {name: f"new.{name}" for name in table.columns}
+    target = SparkDeltaTable.forPath(spark, _path(root, table)).alias("old")
+    on = " AND ".join(f"old.{name} = new.{name}" for name in table.key)
+    merging = target.merge(rows.alias("new"), on)
+    if delete_when is not None:
+        merging = merging.whenMatchedDelete(delete_when)
+    merging.whenMatchedUpdate(set=values).whenNotMatchedInsert(insert_when, values=values).execute()
+
+
+def delete(spark: SparkSession, root: Path, table: Table, rows: DataFrame, on: str) -> None:
+    """Delete the table's rows (`old`) that match any of `rows` (`new`) by the SQL condition `on`."""
+    target = SparkDeltaTable.forPath(spark, _path(root, table)).alias("old")
+    target.merge(rows.alias("new"), on).whenMatchedDelete().execute()
+
+
+def _path(root: Path, table: Table) -> str:
+    return str(root / table.name)
+
+
+def _open(root: Path, table: Table) -> DeltaTable:
+    return DeltaTable(_path(root, table))

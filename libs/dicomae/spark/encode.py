@@ -1,0 +1,109 @@
+"""Header rows to X, and X to embeddings, in executors; the model is rebuilt once in each worker."""
+
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import torch
+from pyspark import Broadcast
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from dicomae.features.spec import FeatureSpec
+from dicomae.models import autoencoder, registry
+from dicomae.models.autoencoder import TagAutoencoder
+from dicomae.spark import delta
+from dicomae.spark.parts import Kernel
+from dicomae.tables import EMBEDDINGS, HEADERS, SAMPLE
+
+COLUMNS = ("SOPInstanceUID", "Modality", "body_part", "elements", "vrs")
+
+
+def encode(headers: DataFrame, spec: FeatureSpec) -> DataFrame:
+    """SOPInstanceUID and x: a row of X as packed little-endian float32."""
+
+    def task(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            packed = pack(spec.encode(batch).X)
+            yield pa.RecordBatch.from_arrays([batch.column(0), packed], names=["SOPInstanceUID", "x"])
+
+    return headers.select(*COLUMNS).mapInArrow(task, "SOPInstanceUID string, x binary")
+
+
+def of_split(
+    spark: SparkSession, root: Path, spec: FeatureSpec, split: str
+) -> tuple[list[str], npt.NDArray[np.float32]]:
+    """A part of the sample on the driver: SOPInstanceUIDs in order, and their X (n, width)."""
+    chosen = delta.read(spark, root, SAMPLE).where(F.col("split") == split)
+    headers = delta.read(spark, root, HEADERS).join(
+        chosen.select("SOPInstanceUID"), "SOPInstanceUID", how="left_semi"
+    )
+    rows = encode(headers, spec).toArrow().sort_by("SOPInstanceUID")
+    return rows["SOPInstanceUID"].to_pylist(), unpack(rows["x"], spec.width)
+
+
+def embedding_kernel(
+    weights: "Broadcast[bytes]", spec: FeatureSpec, model_id: str, batch_rows: int, run_id: str
+) -> Kernel:
+    """Header rows -> rows of `EMBEDDINGS`."""
+    model = _model(model_id, weights)
+
+    def kernel(batch: pa.RecordBatch) -> pa.RecordBatch:
+        encoded = spec.encode(batch)
+        embedding, error = autoencoder.compress(model, encoded.X, batch_rows)
+        n = batch.num_rows
+        return pa.RecordBatch.from_arrays(
+            [
+                batch.column(0),
+                pa.array([model_id] * n, pa.string()),
+                as_lists(embedding),
+                pa.array(error, pa.float32()),
+                pa.array(encoded.out_of_vocabulary, pa.int32()),
+                pa.array(encoded.clipped, pa.int32()),
+                pa.array(encoded.unparsed, pa.int32()),
+                pa.array([run_id] * n, pa.string()),
+            ],
+            schema=EMBEDDINGS.schema,
+        )
+
+    return kernel
+
+
+def pack(X: npt.NDArray[np.float32]) -> pa.Array:
+    """Rows of X as binary values, without a copy of each row in Python."""
+    n, width = X.shape
+    offsets = np.arange(n + 1, dtype=np.int32) * (4 * width)
+    data = pa.py_buffer(np.ascontiguousarray(X, dtype="<f4"))
+    return pa.Array.from_buffers(pa.binary(), n, [None, pa.py_buffer(offsets), data])
+
+
+def unpack(packed: pa.ChunkedArray, width: int) -> npt.NDArray[np.float32]:
+    """`pack`'s rows as X again."""
+    return np.frombuffer(b"".join(packed.to_pylist()), dtype="<f4").reshape(-1, width)
+
+
+def as_lists(X: npt.NDArray[np.float32]) -> pa.ListArray:
+    """Rows of X as Arrow lists."""
+    n, width = X.shape
+    offsets = pa.array(np.arange(n + 1, dtype=np.int32) * width)
+    return pa.ListArray.from_arrays(offsets, pa.array(X.reshape(-1), pa.float32()))
+
+
+def as_matrix(lists: pa.Array | pa.ChunkedArray, width: int) -> npt.NDArray[np.float32]:
+    """Arrow lists of one length as a matrix (n, width)."""
+    array = lists.combine_chunks() if isinstance(lists, pa.ChunkedArray) else lists
+    return np.asarray(array.flatten(), dtype=np.float32).reshape(-1, width)
+
+
+def _model(model_id: str, weights: "Broadcast[bytes]") -> TagAutoencoder:
+    """The model of this worker, built once; `model_id` is the content's hash."""
+    return _built(model_id, weights.value)
+
+
+@lru_cache(maxsize=4)
+def _built(model_id: str, weights: bytes) -> TagAutoencoder:
+    torch.set_num_threads(1)  # Spark runs one task per core already
+    return registry.from_bytes(weights)

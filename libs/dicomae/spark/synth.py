@@ -1,0 +1,42 @@
+"""Synthetic rows of `headers`, for benchmarks of millions of rows: no file is written or read."""
+
+from pathlib import Path
+
+import pyarrow as pa
+
+import dicomae
+from dicomae import config
+from dicomae.spark import delta, session
+from dicomae.spark.parts import Kernel, write_parts
+from dicomae.spark.progress import step
+from dicomae.synth import rows as synth_rows
+from dicomae.tables import HEADERS
+
+_ROWS_AT_ONCE = 1000
+_HOME = Path(dicomae.__file__).resolve().parents[2]
+
+
+def write_headers(root: Path, rows: int, seed: int) -> int:
+    """Make `rows` synthetic rows the content of `headers` below `root`; the rows written."""
+    spark = session.start("dicomae synth", config.load(_HOME / "conf" / "local.toml").spark, _HOME)
+    delta.prepare(root)
+    version = delta.version(root, HEADERS)
+    starts = spark.range(0, rows, _ROWS_AT_ONCE, numPartitions=4 * spark.sparkContext.defaultParallelism)
+
+    def kernel() -> Kernel:
+        return lambda batch: _header_rows(batch, rows, seed)
+
+    with step(spark, f"making {rows:,} rows"):
+        parts = write_parts(starts, root, HEADERS, kernel)
+    return delta.commit_parts(root, HEADERS, parts, version, overwrite=True)
+
+
+def _header_rows(batch: pa.RecordBatch, rows: int, seed: int) -> pa.RecordBatch:
+    made = [_chunk(start, rows, seed) for start in batch.column("id").to_pylist()]
+    table = pa.Table.from_batches(made)
+    ids = pa.repeat(f"synth-{seed}", table.num_rows)
+    return table.append_column("run_id", ids).select(HEADERS.columns).combine_chunks().to_batches()[0]
+
+
+def _chunk(start: int, rows: int, seed: int) -> pa.RecordBatch:
+    return synth_rows.header_rows(seed, start, min(_ROWS_AT_ONCE, rows - start))

@@ -1,0 +1,42 @@
+"""Fixtures: one Spark session for all tests, with Delta, on loopback."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from dicomae import config
+from dicomae.config import Config
+
+HOME = Path(__file__).resolve().parents[1]
+SHARED_DICOM = HOME.parent / "shared" / "dicom"
+
+
+@pytest.fixture(scope="session")
+def conf() -> Config:
+    """The configuration of one machine."""
+    return config.load(HOME / "conf" / "local.toml")
+
+
+@pytest.fixture(scope="session")
+def spark(conf: Config) -> Iterator[SparkSession]:
+    """A session as the jobs start it, on two cores."""
+    from dataclasses import replace
+
+    from dicomae.spark import session
+
+    os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
+    started = session.start("tests", replace(conf.spark, master="local[2]", driver_memory="1g"), HOME)
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A folder of empty tables."""
+    from dicomae.spark import delta
+
+    delta.prepare(tmp_path / "tables")
+    return tmp_path / "tables"

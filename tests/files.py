@@ -1,0 +1,30 @@
+"""DICOM files for the tests, written by pydicom."""
+
+from pathlib import Path
+
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
+
+CANARY = "CANARY^DO^NOT^LEAK"
+
+
+def write_file(path: Path, uid: str | None, patient: str = "P1", **elements: object) -> Path:
+    """A small CT file; `uid` None leaves SOPInstanceUID out of data set and file meta."""
+    ds = Dataset()
+    ds.file_meta = FileMetaDataset()
+    ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    ds.file_meta.MediaStorageSOPClassUID = CTImageStorage
+    if uid is not None:
+        ds.file_meta.MediaStorageSOPInstanceUID = uid
+        ds.SOPInstanceUID = uid
+    ds.PatientName, ds.PatientID, ds.Modality = CANARY, patient, "CT"
+    ds.StudyInstanceUID, ds.SeriesInstanceUID = f"1.2.{patient[1:]}", f"1.2.{patient[1:]}.1"
+    ds.PhotometricInterpretation, ds.SamplesPerPixel, ds.BitsAllocated = "MONOCHROME2", 1, 16
+    ds.Rows = ds.Columns = 2
+    ds.WindowCenter, ds.WindowWidth = "40", "400"
+    for keyword, value in elements.items():
+        setattr(ds, keyword, value)
+    ds.PixelData = bytes(8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    ds.save_as(path, enforce_file_format=False)
+    return path

@@ -1,0 +1,171 @@
+"""Ingest on real files and real tables: nothing lost, nothing twice, whatever happens in between."""
+
+import csv
+import os
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import SHARED_DICOM
+from files import CANARY, write_file
+from pyspark.sql import SparkSession
+
+from dicomae import tables
+from dicomae.config import Config
+from dicomae.errors import UsageError
+from dicomae.spark import delta, headers
+from dicomae.spark.ingest import ingest
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    """Three instances, a copy, a conflict, and three files that are none."""
+    top = tmp_path / "pacs"
+    write_file(top / "a" / "1.dcm", "1.1")
+    write_file(top / "a" / "2.dcm", "1.2", BodyPartExamined="CHEST")
+    write_file(top / "b" / "c" / "3.dcm", "1.3")
+    shutil.copy(top / "a" / "1.dcm", top / "b" / "copy.dcm")
+    write_file(top / "b" / "other.dcm", "1.2", BodyPartExamined="KNEE")
+    write_file(top / "b" / "nameless.dcm", None)
+    (top / "b" / "empty.dcm").write_bytes(b"")
+    (top / "b" / "letter.dcm").write_text("Dear colleague, " * 100)
+    return top
+
+
+class Ingesting:
+    """Runs ingests one after the other into one folder of tables."""
+
+    def __init__(self, spark: SparkSession, root: Path, conf: Config, top: Path) -> None:
+        self.spark, self.root, self.conf, self.top = spark, root, conf, top
+        self.runs = 0
+
+    def __call__(self) -> dict[str, Any]:
+        self.runs += 1
+        staging = self.root / "_staging" / str(self.runs)
+        staging.mkdir(parents=True)
+        return ingest(self.spark, self.root, str(self.top), staging, self.conf, f"run-{self.runs}")
+
+    def table(self, table: tables.Table) -> dict[str, dict[str, Any]]:
+        """Rows by file name."""
+        return {Path(row["path"]).name: row for row in delta.read_small(self.root, table).to_pylist()}
+
+    def versions(self) -> dict[str, int]:
+        return {t.name: delta.version(self.root, t) for t in tables.ALL}
+
+
+@pytest.fixture
+def run(spark: SparkSession, root: Path, conf: Config, archive: Path) -> Ingesting:
+    return Ingesting(spark, root, conf, archive)
+
+
+def test_each_file_is_one_row_with_its_status(run: Ingesting) -> None:
+    counts = run()
+    files = run.table(tables.FILES)
+    assert {name: (row["status"], row["reason"]) for name, row in files.items()} == {
+        "1.dcm": ("parsed", None),
+        "2.dcm": ("parsed", None),
+        "3.dcm": ("parsed", None),
+        "copy.dcm": ("duplicate", None),
+        "other.dcm": ("duplicate_uid_conflict", None),
+        "nameless.dcm": ("quarantined", "no_instance_uid"),
+        "empty.dcm": ("quarantined", "empty"),
+        "letter.dcm": ("quarantined", "not_dicom"),
+    }
+    assert Path(files["copy.dcm"]["original_path"]).name == "1.dcm"
+    assert sorted(row["SOPInstanceUID"] for row in run.table(tables.HEADERS).values()) == [
+        "1.1",
+        "1.2",
+        "1.3",
+    ]
+    assert (counts["files"], counts["rows"], counts["duplicates"], counts["quarantined"]) == (8, 3, 2, 3)
+    assert set(run.table(tables.QUARANTINE)) == {"nameless.dcm", "empty.dcm", "letter.dcm"}
+
+
+def test_a_rerun_changes_no_table(run: Ingesting) -> None:
+    run()
+    before = run.versions()
+    assert run()["new"] == 0
+    assert run.versions() == before
+
+
+def test_new_files_join_what_is_there(run: Ingesting) -> None:
+    run()
+    write_file(run.top / "0" / "earlier-by-name.dcm", "1.1", Modality="MR")
+    write_file(run.top / "z" / "new.dcm", "1.9")
+    counts = run()
+    assert counts["new"] == 2
+    files = run.table(tables.FILES)
+    assert files["earlier-by-name.dcm"]["status"] == "duplicate_uid_conflict"
+    assert files["new.dcm"]["status"] == "parsed"
+    assert run.table(tables.HEADERS)["1.dcm"]["Modality"] == "CT"
+    assert counts["rows"] == 4
+
+
+def test_a_changed_file_replaces_its_row(run: Ingesting) -> None:
+    run()
+    write_file(run.top / "a" / "2.dcm", "1.77", Modality="MR", SeriesDescription="longer than before")
+    assert run()["new"] == 1
+    held = run.table(tables.HEADERS)
+    assert (held["2.dcm"]["SOPInstanceUID"], held["2.dcm"]["Modality"]) == ("1.77", "MR")
+    assert run.table(tables.FILES)["2.dcm"]["attempts"] == 2
+
+
+def test_a_mended_file_leaves_quarantine(run: Ingesting) -> None:
+    run()
+    write_file(run.top / "b" / "empty.dcm", "1.8")
+    run()
+    assert set(run.table(tables.QUARANTINE)) == {"nameless.dcm", "letter.dcm"}
+    assert run.table(tables.FILES)["empty.dcm"]["status"] == "parsed"
+
+
+@pytest.mark.parametrize("step", ["without_dropped", "write_ledger"])
+def test_a_crash_leaves_nothing_behind(run: Ingesting, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    def crash(*_: object) -> None:
+        raise RuntimeError("killed here")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(headers, step, crash)
+        with pytest.raises(RuntimeError, match="killed here"):
+            run()
+    counts = run()
+    statuses = Counter(row["status"] for row in run.table(tables.FILES).values())
+    assert statuses == {"parsed": 3, "duplicate": 1, "duplicate_uid_conflict": 1, "quarantined": 3}
+    assert counts["rows"] == 3
+    assert {row["attempts"] for row in run.table(tables.FILES).values()} == {1}
+
+
+def test_a_folder_without_files_is_a_bad_call(run: Ingesting, tmp_path: Path) -> None:
+    run.top = tmp_path / "nothing"
+    run.top.mkdir()
+    with pytest.raises(UsageError, match="no files here"):
+        run()
+    run.top = tmp_path / "missing"
+    with pytest.raises(UsageError, match="missing"):
+        run()
+
+
+def test_quarantine_tells_no_patient_value(run: Ingesting) -> None:
+    write_file(run.top / "cut.dcm", "1.5", PatientComments="x" * 4000)
+    cut = run.top / "cut.dcm"
+    os.truncate(cut, 2000)
+    run()
+    rows = run.table(tables.QUARANTINE)
+    assert rows["cut.dcm"]["reason"] == "truncated"
+    assert CANARY not in str(rows)
+
+
+@pytest.mark.skipif(not SHARED_DICOM.is_dir(), reason="the folder of real files is not there")
+def test_every_real_file_has_its_row(spark: SparkSession, root: Path, conf: Config) -> None:
+    run = Ingesting(spark, root, conf, SHARED_DICOM)
+    counts = run()
+    with open(SHARED_DICOM / "manifest.csv", encoding="utf-8") as manifest:
+        expected = {row["path"] for row in csv.DictReader(manifest)} | {"manifest.csv"}
+    files = delta.read_small(root, tables.FILES).to_pylist()
+    assert {os.path.relpath(row["path"], SHARED_DICOM) for row in files} == expected
+    assert counts["files"] == counts["rows"] + counts["duplicates"] + counts["quarantined"]
+    # 8 data sets name no instance, neither in themselves nor in the file meta; 3 end inside an element.
+    assert counts["reasons"] == {"no_instance_uid": 8, "not_dicom": 2, "truncated": 3}
+    uids = delta.read_small(root, tables.HEADERS, ["SOPInstanceUID"])["SOPInstanceUID"].to_pylist()
+    assert len(set(uids)) == len(uids) == counts["rows"]
