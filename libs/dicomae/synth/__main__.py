@@ -1,0 +1,123 @@
+"""`python -m dicomae.synth`: writes a synthetic PACS, or a table of its headers."""
+
+import argparse
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import NoReturn
+
+from tqdm import tqdm
+
+from dicomae.errors import DicomaeError, UsageError
+from dicomae.synth import archive
+
+_EXAMPLES = """examples:
+  python -m dicomae.synth --out pacs --files 3000 --seed 1
+      3,000 DICOM files below pacs/night-01, their truth in pacs-truth.parquet
+  python -m dicomae.synth --out pacs --files 25000 --seed 1 --nights 5
+      five folders night-01 to night-05; later ones bring more of earlier patients
+  python -m dicomae.synth --headers-only --rows 1000000 --tables tables --seed 1
+      a headers table for benchmarks, with no file behind it
+The same arguments give the same bytes. The last line of standard output is one JSON object."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; see --help")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line of this module; a bad call raises `UsageError`."""
+    made = _Parser(
+        "python -m dicomae.synth",
+        description=__doc__,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawTextHelpFormatter,
+    )
+    add = made.add_argument
+    add("--out", type=Path, metavar="DIR", help="folder of the archive: missing, empty, or of the same call")
+    add("--files", type=int, metavar="N", help="files in all: regular, spoilt and duplicates together")
+    add("--seed", type=int, default=1, metavar="S", help="another seed, another hospital (default 1)")
+    add(
+        "--nights",
+        type=int,
+        default=1,
+        metavar="M",
+        help="folders that arrive one after the other (default 1)",
+    )
+    add("--matrix", type=int, default=128, metavar="P", help="rows and columns of an image (default 128)")
+    add(
+        "--truth",
+        type=Path,
+        metavar="FILE",
+        help="Parquet file of true body parts (default DIR-truth.parquet)",
+    )
+    add(
+        "--workers", type=int, default=os.cpu_count() or 1, metavar="W", help="processes (default: all cores)"
+    )
+    add("--headers-only", action="store_true", help="write the Delta table `headers` by Spark, and no file")
+    add("--rows", type=int, metavar="N", help="rows of that table")
+    add("--tables", type=Path, metavar="DIR", help="folder of the Delta tables")
+    return made
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit code: 0, 1 after a failure, 2 after a bad call."""
+    started = time.monotonic()
+    try:
+        options = parser().parse_args(arguments)
+        summary = _write_table(options) if options.headers_only else _write_files(options)
+    except UsageError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    except (DicomaeError, OSError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    sys.stdout.write(json.dumps({**summary, "seconds": round(time.monotonic() - started, 2)}) + "\n")
+    return 0
+
+
+def _write_files(options: argparse.Namespace) -> dict[str, object]:
+    if options.out is None or options.files is None:
+        raise UsageError("--out and --files are needed; see --help")
+    if options.workers < 1:
+        raise UsageError(f"--workers must be at least 1, not {options.workers}")
+    made = archive.Arguments(options.files, options.seed, options.nights, options.matrix)
+    truth = options.truth or options.out.with_name(options.out.name + "-truth.parquet")
+    archive.check(made, options.out, truth)
+    archive.write_truth([], made, truth)  # what a killed run leaves can be taken up again
+    rows = []
+    with tqdm(
+        total=options.files, unit="file", desc="synthetic PACS", file=sys.stderr, mininterval=0.5
+    ) as bar:
+        for study in archive.generate(made, options.out, options.workers):
+            rows += study
+            bar.update(len(study))
+    archive.write_truth(rows, made, truth)
+    return {
+        "job": "synth",
+        "files": len(rows),
+        "patients": len({row["patient"] for row in rows}),
+        "studies": len({row["study"] for row in rows}),
+        "spoilt": sum(row["kind"] == "spoilt" for row in rows),
+        "duplicates": sum(row["kind"] == "duplicate" for row in rows),
+        "out": str(options.out),
+        "truth": str(truth),
+    }
+
+
+def _write_table(options: argparse.Namespace) -> dict[str, object]:
+    if options.rows is None or options.tables is None:
+        raise UsageError("--headers-only needs --rows and --tables; see --help")
+    if options.rows < 1:
+        raise UsageError(f"--rows must be at least 1, not {options.rows}")
+    from dicomae.spark.synth import write_headers  # Spark is needed in this mode alone
+
+    written = write_headers(options.tables, options.rows, options.seed)
+    return {"job": "synth", "rows": written, "tables": str(options.tables)}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

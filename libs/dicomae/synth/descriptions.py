@@ -1,0 +1,81 @@
+"""What people type: descriptions in six languages that tell the body part, or do not."""
+
+from dicomae.synth.context import Context, Values
+
+# The empty slot is the body part's word; one line a language, in the order of `bodyparts.LANGUAGES`.
+STUDY_TEXTS = (
+    ("{m} {p}", "{P} {m} WITHOUT CONTRAST", "{P} STUDY", "{m} {p} follow up"),
+    ("{m} {P}", "{P} nativ", "Untersuchung {p}", "{m} {P} mit KM"),
+    ("{m} {p}", "{P} nativno", "{m} {p} s kontrastom", "Pregled: {p}"),
+    ("{m} {p}", "{P} senza mdc", "{m} {P} con contrasto", "Esame {p}"),
+    ("{m} {p}", "{P} sans injection", "{m} {P} avec IV", "Examen {p}"),
+    ("{m} {p}", "{P} sin contraste", "{m} {P} con civ", "Estudio {p}"),
+)
+SILENT_TEXTS = (
+    ("ROUTINE", "Emergency", "Follow up", "OUTSIDE STUDY", "Portable"),
+    ("Kontrolle", "Notfall", "Routine", "Fremdaufnahmen"),
+    ("Kontrola", "HITNO", "Nalaz vanjske ustanove", "Rutinski pregled"),
+    ("Controllo", "URGENTE", "Esame esterno"),
+    ("Urgence", "Examen standard", "Suivi"),
+    ("Urgencias", "Control", "Estudio externo"),
+)
+SERIES_TEXTS = {
+    "CT": ("{p} 5.0 B30f", "{p} axial", "Topogram {p}", "{P} 1.25mm BONE", "Recon 2: {P}", "{p} MPR cor"),
+    "MR": ("t1_se_tra {p}", "t2_tse_sag {p}", "AX FLAIR {P}", "STIR COR {P}", "{p} dwi", "PD FS {P}"),
+    "CR": ("{P} a.p.", "{P} LAT", "{p} PA", "{P} 2 views"),
+    "XA": ("{p} DSA", "{P} run 1", "Fluoro {p}", "{P} RAO"),
+    "RF": ("{p} fluoro", "{P} Serie", "Single shot {p}"),
+    "NM": ("{p} static", "{P} DYNAMIC", "{P} ANT POST", "SPECT {p}"),
+}
+SILENT_SERIES = ("localizer", "Scout", "Series 1", "AX", "SAG", "MIP", "3-plane loc", "Standard", "Ser. 2")
+_ACCENTED = "äöüÄÖÜßčćžšđČĆŽŠĐéèêôóúñíáÉÈÊÔÓÚÑÍÁ"
+_PLAIN = "ae oe ue Ae Oe Ue ss c c z s d C C Z S D e e e o o u n i a E E E O O U N I A"
+_SPELLED = dict(zip(_ACCENTED, _PLAIN.split(), strict=True))
+COMMENTS = (
+    "",
+    "motion artifacts",
+    "Aufnahme im Liegen",
+    "nemirna pacijentica",
+    "paziente non collaborante",
+    "OK",
+)
+
+
+def describe(context: Context) -> tuple[Values, str]:
+    """Free-text elements, and whether they tell the part: `tells`, `silent` or `misleads`."""
+    how = context.pick(["tells", "silent", "misleads"], [0.72, 0.25, 0.03])
+    language = context.habit.language if context.maybe(0.8) else int(context.rng.integers(6))
+    word = context.part.words[language]
+    if how == "misleads":
+        word = context.pick(["femoral access", "mobile unit", "propeller", "hippocampus", "chest clinic"])
+    study = context.pick(STUDY_TEXTS[language] if how != "silent" else SILENT_TEXTS[language])
+    series = context.pick(SERIES_TEXTS.get(context.study.modality, ("{p}",)))
+    if how == "silent" or context.maybe(0.3):
+        series = context.pick(SILENT_SERIES)
+    protocol = context.pick(["{P}", "{p} routine", "{m}_{P}_Standard"]) if how != "silent" else "Standard"
+    texts = {
+        "StudyDescription": study if context.maybe(0.9) else None,
+        "SeriesDescription": series,
+        "ProtocolName": protocol,
+        "RequestedProcedureDescription": study,
+        "PerformedProcedureStepDescription": study,
+        "ImageComments": context.pick(COMMENTS),
+    }
+    return {keyword: _filled(context, text, word) for keyword, text in texts.items()}, how
+
+
+def _filled(context: Context, text: str | None, word: str) -> str | None:
+    if text is None:
+        return None
+    filled = text.format(m=context.study.modality, p=word, P=word.upper())
+    return _encodable(filled, context.patient.charset)[:64]
+
+
+def _encodable(text: str, charset: str) -> str:
+    """`text` with what the charset lacks replaced as a typist would: ü → ue, č → c."""
+    codec = {"latin1": "latin-1", "latin2": "iso8859-2", "utf8": "utf-8"}.get(charset, "ascii")
+    try:
+        text.encode(codec)
+    except UnicodeEncodeError:
+        return "".join(_SPELLED.get(letter, letter) for letter in text).encode("ascii", "replace").decode()
+    return text
