@@ -1,0 +1,87 @@
+"""Bad calls of the jobs: one clear sentence on standard error, nothing on standard output, exit code 2."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from conftest import HOME
+from deltalake import DeltaTable
+from files import write_file
+
+
+def _call(job: str, *arguments: object) -> tuple[int, str, str]:
+    command = [sys.executable, str(HOME / "jobs" / f"{job}.py"), *map(str, arguments)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, cwd="/", timeout=300)
+    last = [line for line in done.stderr.splitlines() if line.strip()][-1:]
+    return done.returncode, done.stdout, last[0] if last else ""
+
+
+def _configuration(folder: Path, text: str) -> Path:
+    path = folder / "conf.toml"
+    head = f'extends = "{HOME}/conf/local.toml"\nbody_part_rules = "{HOME}/conf/bodypart.toml"\n'
+    path.write_text(head + text)
+    return path
+
+
+def test_a_missing_folder(tmp_path: Path) -> None:
+    code, out, line = _call("ingest", "--source", tmp_path / "nowhere", "--tables", tmp_path / "t")
+    assert (code, out) == (2, "")
+    assert str(tmp_path / "nowhere") in line
+
+
+def test_no_files(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    code, out, line = _call("ingest", "--source", tmp_path / "empty", "--tables", tmp_path / "t")
+    assert (code, out) == (2, "")
+    assert "no files here" in line
+
+
+def test_an_unknown_configuration_key(tmp_path: Path) -> None:
+    path = _configuration(tmp_path, "[sample]\nper_modalty = 3\n")
+    code, out, line = _call("sample", "--tables", tmp_path / "t", "--conf-file", path)
+    assert (code, out) == (2, "")
+    assert "unknown key 'sample.per_modalty'" in line
+
+
+def test_a_tables_folder_of_another_version(tmp_path: Path) -> None:
+    DeltaTable.create(str(tmp_path / "t" / "headers"), pa.schema([("SOPInstanceUID", pa.string())]))
+    code, out, line = _call("sample", "--tables", tmp_path / "t")
+    assert (code, out) == (2, "")
+    assert "another version of dicomae" in line
+
+
+def test_a_tables_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "t").write_text("a file")
+    code, out, line = _call("sample", "--tables", tmp_path / "t")
+    assert (code, out) == (2, "")
+    assert f"--tables {tmp_path / 't'}" in line
+
+
+def test_a_modality_with_too_few_files(tmp_path: Path) -> None:
+    write_file(tmp_path / "pacs" / "1.dcm", "1.1")
+    code, out, _ = _call("ingest", "--source", tmp_path / "pacs", "--tables", tmp_path / "t")
+    assert code == 0
+    assert out.splitlines()[-1].startswith('{"job": "ingest"')
+    code, out, line = _call("sample", "--tables", tmp_path / "t")
+    assert (code, out) == (2, "")
+    assert "CT has 1 eligible instances" in line
+    assert "minimum_per_modality" in line
+
+
+@pytest.mark.parametrize("job", sorted(path.stem for path in (HOME / "jobs").glob("*.py")))
+def test_help_teaches(job: str) -> None:
+    code, out, _ = _call(job, "--help")
+    assert code == 0
+    assert f"jobs/{job}.py" in out
+    assert "exit codes: 0 done" in out
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:
+    (tmp_path / "locked").mkdir(mode=0o500)
+    code, _, line = _call("sample", "--tables", tmp_path / "locked" / "t")
+    assert code == 2
+    assert "Permission denied" in line

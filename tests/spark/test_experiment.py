@@ -1,0 +1,133 @@
+"""The experiment as its users run it: killed at any moment, run again, and run once too often."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import HOME
+
+from dicomae import synth, tables
+from dicomae.spark import delta
+
+# Small, so that the test takes minutes: the moments matter, not the sizes.
+CONFIGURATION = f"""
+extends = "{HOME}/conf/local.toml"
+body_part_rules = "{HOME}/conf/bodypart.toml"
+[sample]
+minimum_per_modality = 5
+[training]
+epochs = 2
+[clustering]
+n_clusters = [4, 7, 11]
+"""
+# A job's first line, seconds after it, and whether the JVM dies with the driver.
+MOMENTS = (
+    ("ingest: run", 4.0, True),
+    ("  parsing", 1.0, False),
+    ("tag_statistics: run", 1.0, True),
+    ("train: run", 4.0, True),
+    ("cluster: run", 3.0, False),
+)
+UNSTABLE = {"run_id"}  # names the run itself
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A synthetic archive, a configuration, and room for tables."""
+    top = tmp_path_factory.mktemp("experiment")
+    call = ["-m", "dicomae.synth", "--out", str(top / "pacs"), "--files", "500", "--seed", "3"]
+    subprocess.run([sys.executable, *call], check=True, capture_output=True)
+    (top / "conf.toml").write_text(CONFIGURATION)
+    return top
+
+
+def _start(place: Path, name: str) -> "subprocess.Popen[str]":
+    script = [sys.executable, str(HOME / "jobs" / "experiment.py"), "--source", str(place / "pacs")]
+    options = ["--tables", str(place / name), "--conf-file", str(place / "conf.toml")]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(
+        script + options, stdout=pipe, stderr=pipe, text=True, cwd="/", start_new_session=True
+    )
+
+
+def _finish(place: Path, name: str) -> tuple[dict[str, Any], str]:
+    process = _start(place, name)
+    out, err = process.communicate(timeout=600)
+    assert process.returncode == 0, err
+    return json.loads(out.splitlines()[-1]), out + err
+
+
+def _kill_at(place: Path, name: str, line: str, seconds: float, group: bool) -> None:
+    process = _start(place, name)
+    assert process.stderr is not None
+    for text in process.stderr:
+        if text.startswith(line):
+            break
+    try:
+        process.wait(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        kill = os.killpg if group else os.kill
+        kill(process.pid, signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+    else:
+        pytest.fail(f"the experiment was over before it could be killed after '{line}'")
+    process.communicate()
+
+
+def _contents(root: Path) -> Iterator[tuple[str, list[str]]]:
+    for table in tables.ALL:
+        if table is not tables.RUNS:
+            rows = delta.read_small(root, table, [c for c in table.columns if c not in UNSTABLE])
+            yield table.name, sorted(json.dumps(row, default=str, sort_keys=True) for row in rows.to_pylist())
+
+
+@pytest.fixture(scope="module")
+def undisturbed(place: Path) -> tuple[dict[str, Any], str]:
+    return _finish(place, "undisturbed")
+
+
+def test_the_summary_says_what_was_done(undisturbed: tuple[dict[str, Any], str], place: Path) -> None:
+    summary, _ = undisturbed
+    assert summary["files"] == 500 == summary["rows"] + summary["quarantined"] + summary["duplicates"]
+    assert list(summary["funnel"]) == ["occur", "vary", "used", "informative", "without_free_text"]
+    assert sorted(summary["funnel"].values(), reverse=True) == list(summary["funnel"].values())
+    assert summary["bottleneck"] == summary["width"] // 10
+    assert {(row["label"], row["score"]) for row in summary["table_1"]} == {
+        (label, score)
+        for label in ("Modality", "BodyPartExamined")
+        for score in ("homogeneity", "normalized_mutual_information")
+    }
+    assert summary["n_clusters"] is None or summary["n_clusters"] in (4, 7, 11)
+    assert Path(summary["report"]).is_file()
+
+
+def test_no_patient_leaves_the_tables(undisturbed: tuple[dict[str, Any], str], place: Path) -> None:
+    summary, terminal = undisturbed
+    names = delta.read_small(place / "undisturbed", tables.HEADERS, ["elements"])["elements"].to_pylist()
+    assert any(synth.CANARY in value for row in names for _, value in row if value)
+    assert synth.CANARY not in terminal
+    assert synth.CANARY not in Path(summary["report"]).read_text(encoding="utf-8")
+
+
+def test_killed_five_times_the_tables_are_the_same(
+    undisturbed: tuple[dict[str, Any], str], place: Path
+) -> None:
+    for line, seconds, group in MOMENTS:
+        _kill_at(place, "killed", line, seconds, group)
+    _finish(place, "killed")
+    expected, found = dict(_contents(place / "undisturbed")), dict(_contents(place / "killed"))
+    assert {name for name in expected if expected[name] != found[name]} == set()
+
+
+def test_a_second_run_changes_no_table(undisturbed: tuple[dict[str, Any], str], place: Path) -> None:
+    root = place / "undisturbed"
+    before = {table.name: delta.version(root, table) for table in tables.ALL}
+    summary, _ = _finish(place, "undisturbed")
+    assert {table.name: delta.version(root, table) for table in tables.ALL} == before
+    assert summary["wrote"] == {}
