@@ -71,7 +71,7 @@ def execute(job: Job, context: Context) -> Summary:
     done = runs.last_summary(context.root, job.name, mark) if job.reads is not None else None
     if done is not None:
         progress.note(f"{job.name}: up to date since run {done['run_id']}")
-        return {**done, "unchanged": True, "seconds": round(time.monotonic() - clock, 1)}
+        return {**done, "wrote": {}, "unchanged": True, "seconds": round(time.monotonic() - clock, 1)}
     run_id = f"{started:%Y%m%dT%H%M%S}-{job.name}-{secrets.token_hex(3)}"
     progress.note(f"{job.name}: run {run_id}")
     before = _versions(context.root)
