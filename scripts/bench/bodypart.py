@@ -1,6 +1,6 @@
 """How well the body-part rules fill what is missing: against the declared parts of public series.
 
-The index is `idc_index.parquet` of the PyPI package idc-index-data. BodyPartExamined is hidden,
+The index is `idc_index.parquet` of the PyPI package idc-index-data (25.0.5). BodyPartExamined is hidden,
 the rules see Modality, StudyDescription and SeriesDescription, and the coarse regions that they
 give are compared with the declared ones. They agree where they share a region (CHESTABDOMEN and
 CHEST do); the whole body is a region of its own. Beside it stand a milder count, where the whole

@@ -113,7 +113,7 @@ def test_order_of_filling() -> None:
         "ProtocolName": "hip",
         "StudyDescription": "hand",
         "RequestedProcedureDescription": "elbow",
-        "ImageComments": "chest",
+        "ImageComments": "foot",
     }
     filled = []
     while texts:
@@ -124,8 +124,39 @@ def test_order_of_filling() -> None:
         ("HIP", "filled-from-ProtocolName"),
         ("HAND", "filled-from-StudyDescription"),
         ("ELBOW", "filled-from-RequestedProcedureDescription"),
-        ("CHEST", "filled-from-ImageComments"),
+        ("FOOT", "filled-from-ImageComments"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("series", "protocol", "study", "expected"),
+    [
+        ("lung", "chest", None, "LUNG"),  # both are the chest
+        ("brain", "chest", None, None),
+        ("brain", None, "chest", None),
+        (None, "chest", "brain", None),
+        ("brain", "routine", "chest", None),  # a text that names nothing has no say
+        ("brain", "head", "chest", "BRAIN"),  # two agree; the third is not asked
+        ("brain", "chest", "brain", None),
+        ("liver", None, "chest abdomen", "LIVER"),  # one region in common is enough
+        ("hip", None, "pelvis", "HIP"),  # no region in common, and yet the hip refines the pelvis
+        ("pelvis", None, "hip", None),
+    ],
+)
+def test_texts_that_contradict_each_other_fill_nothing(
+    series: str | None, protocol: str | None, study: str | None, expected: str | None
+) -> None:
+    texts = {"SeriesDescription": series, "ProtocolName": protocol, "StudyDescription": study}
+    assert one(**texts)[0] == expected
+
+
+def test_a_contradiction_leaves_what_is_known_otherwise() -> None:
+    texts = {"SeriesDescription": "tibia", "StudyDescription": "thumb"}  # both are the extremity's
+    assert one("CR", BodyPartExamined="EXTREMITY", **texts) == ("TIBIA", "filled-from-SeriesDescription")
+    texts = {"SeriesDescription": "hip", "StudyDescription": "cervical spine"}
+    assert one("CR", BodyPartExamined="CHEST", **texts) == ("CHEST", "declared")
+    assert one("MG", **texts) == ("BREAST", "filled-from-Modality")
+    assert one("CR", **texts) == (None, "unknown")
 
 
 def test_a_text_never_overrules_a_declared_term_unless_the_rule_says_so() -> None:

@@ -77,8 +77,8 @@ def test_counterexamples_of_a_rule_do_not_give_its_part(number: int) -> None:
 @pytest.mark.parametrize("part", LANGUAGES)
 def test_six_languages(part: str) -> None:
     words = LANGUAGES[part]
-    assert parts_of(words) == [part] * 6
-    assert parts_of(tuple(f"MR_{word.upper()}_2ND" for word in words)) == [part] * 6
+    assert parts_of(words, "NM") == [part] * 6
+    assert parts_of(tuple(f"MR_{word.upper()}_2ND" for word in words), "NM") == [part] * 6
 
 
 @pytest.mark.parametrize(
@@ -93,6 +93,9 @@ def test_six_languages(part: str) -> None:
         ("PROPELLER ABD/PEL", "ABDOMENPELVIS"),
         ("hippocampus", "BRAIN"),  # not HIP
         ("endorectal coil", None),
+        ("lung window", None),  # of any part
+        ("bone windows", None),
+        ("skull to thigh", "NECKCHESTABDPELV"),  # neither SKULL nor THIGH
         ("head first supine", None),
         ("Feet First Prone", None),
         ("Tórax de pie", "CHEST"),  # standing
@@ -109,6 +112,7 @@ def test_the_same_word_by_modality() -> None:
     assert parts_of(("NECK",), "CR") + parts_of(("NECK",), "CT") == ["CSPINE", "NECK"]
     assert parts_of(("HEAD",), "CR") + parts_of(("HEAD",), "CT") == ["SKULL", "HEAD"]
     assert parts_of(("knee WB",), "CR") + parts_of(("WB",), "PT") == ["KNEE", "WHOLEBODY"]  # weight bearing
+    assert parts_of(("whole body", "WB chest"), "MR") == [None, "CHEST"]  # a station of it
     assert parts_of(("main",), "CR") + parts_of(("main",), "XA") == ["HAND", None]
 
 
