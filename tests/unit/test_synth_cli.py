@@ -34,10 +34,24 @@ def test_the_last_line_is_one_json_object(tmp_path: Path, capsys: pytest.Capture
     assert Path(summary["truth"]).parent == tmp_path
 
 
-def test_the_same_call_again_gives_the_same_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_same_call_again_leaves_the_files_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call = ["--out", str(tmp_path / "pacs"), *SMALL]
+    _, first, _ = run(capsys, *call)
+    times = {path: path.stat().st_mtime_ns for path in (tmp_path / "pacs").rglob("*")}
+    _, again, _ = run(capsys, *call)
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "pacs").rglob("*")} == times
+    assert first.split('"seconds"')[0] == again.split('"seconds"')[0]
+
+
+def test_the_same_call_makes_what_is_missing_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     call = ["--out", str(tmp_path / "pacs"), *SMALL]
     run(capsys, *call)
     first, truth = content_of(tmp_path / "pacs"), (tmp_path / "pacs-truth.parquet").read_bytes()
+    next(path for path in (tmp_path / "pacs").rglob("*") if path.is_file()).unlink()
     code, _, _ = run(capsys, *call)
     assert code == 0
     assert content_of(tmp_path / "pacs") == first

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from tqdm import tqdm
 
@@ -70,10 +70,10 @@ def main(arguments: list[str] | None = None) -> int:
         options = parser().parse_args(arguments)
         summary = _write_table(options) if options.headers_only else _write_files(options)
     except UsageError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"error: {error}\n")
         return 2
     except (DicomaeError, OSError) as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"error: {error}\n")
         return 1
     sys.stdout.write(json.dumps({**summary, "seconds": round(time.monotonic() - started, 2)}) + "\n")
     return 0
@@ -87,15 +87,7 @@ def _write_files(options: argparse.Namespace) -> dict[str, object]:
     made = archive.Arguments(options.files, options.seed, options.nights, options.matrix)
     truth = options.truth or options.out.with_name(options.out.name + "-truth.parquet")
     archive.check(made, options.out, truth)
-    archive.write_truth([], made, truth)  # what a killed run leaves can be taken up again
-    rows = []
-    with tqdm(
-        total=options.files, unit="file", desc="synthetic PACS", file=sys.stderr, mininterval=0.5
-    ) as bar:
-        for study in archive.generate(made, options.out, options.workers):
-            rows += study
-            bar.update(len(study))
-    archive.write_truth(rows, made, truth)
+    rows = archive.finished(made, options.out, truth) or _generate(made, options.out, truth, options.workers)
     return {
         "job": "synth",
         "files": len(rows),
@@ -106,6 +98,17 @@ def _write_files(options: argparse.Namespace) -> dict[str, object]:
         "out": str(options.out),
         "truth": str(truth),
     }
+
+
+def _generate(made: archive.Arguments, out: Path, truth: Path, workers: int) -> list[dict[str, Any]]:
+    archive.write_truth([], made, truth)  # what a killed run leaves can be taken up again
+    rows = []
+    with tqdm(total=made.files, unit="file", desc="synthetic PACS", file=sys.stderr, disable=None) as bar:
+        for study in archive.generate(made, out, workers):
+            rows += study
+            bar.update(len(study))
+    archive.write_truth(rows, made, truth)
+    return rows
 
 
 def _write_table(options: argparse.Namespace) -> dict[str, object]:
