@@ -7,11 +7,10 @@ Three ways: as in the paper; without the label tags among the features; with dec
 
 import sys
 
-from dicomae.errors import UsageError
 from dicomae.evaluation import cards, comparison
 from dicomae.features.spec import FeatureSpec
 from dicomae.spark import cluster, delta, encode, runs
-from dicomae.spark.evaluate import Assigned, assigned
+from dicomae.spark.evaluate import Assigned, assigned, spec_columns
 from dicomae.spark.job import Context, Job, Summary, main
 from dicomae.spark.progress import step
 from dicomae.tables import ASSIGNMENTS, HEADERS, MEDOIDS, MODELS, SAMPLE
@@ -19,8 +18,6 @@ from dicomae.tables import ASSIGNMENTS, HEADERS, MEDOIDS, MODELS, SAMPLE
 
 def run(context: Context) -> Summary:
     found = {row["feature_set"]: (row, spec) for row, spec in cluster.specs(context.root, context.registry)}
-    if not found:
-        raise UsageError(f"--tables {context.root}: nothing is trained here yet; run jobs/train.py first")
     with step(context.spark, "reading the test part"):
         test = {
             name: assigned(context.spark, context.root, row["model_id"], "test")
@@ -50,15 +47,7 @@ def _cards(context: Context, spec: FeatureSpec, test: Assigned, elbow: int | Non
     k = elbow if elbow is not None else sorted(by_k)[len(by_k) // 2]
     with step(context.spark, f"describing {k} clusters"):
         _, X = encode.of_split(context.spark, context.root, spec, "test")
-    return cards.cards(by_k[k], test.labels, X, _columns(spec))
-
-
-def _columns(spec: FeatureSpec) -> list[cards.Column]:
-    columns = []
-    for feature in spec.features:
-        values = feature.vocabulary if feature.kind == "categorical" else (None,)
-        columns += [cards.Column(feature.name, feature.kind, value) for value in values]
-    return columns
+    return cards.cards(by_k[k], test.labels, X, spec_columns(spec))
 
 
 JOB = Job("evaluate", run, (HEADERS, SAMPLE, MODELS, MEDOIDS, ASSIGNMENTS), ("evaluation",))

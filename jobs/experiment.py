@@ -32,10 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     report.add_arguments(parser)
 
 
-def summarise(summaries: list[Summary]) -> Summary:
+def summarise(summaries: list[Summary]) -> tuple[str, Summary]:
     by_job = {summary["job"]: summary for summary in summaries}
     model = by_job["train"]["models"]["all"]
-    return {
+    summary = {
         "job": "experiment",
         "run_id": summaries[-1]["run_id"],
         **{name: by_job["ingest"][name] for name in ("files", "rows", "quarantined", "duplicates")},
@@ -49,6 +49,30 @@ def summarise(summaries: list[Summary]) -> Summary:
         "seconds": round(sum(summary["seconds"] for summary in summaries), 1),
         "wrote": {name: version for summary in summaries for name, version in summary["wrote"].items()},
     }
+    return _text(summary), summary
+
+
+def _text(summary: Summary) -> str:
+    funnel = " → ".join(f"{count:,} {step}" for step, count in summary["funnel"].items())
+    clusters = summary["n_clusters"] or "no elbow"
+    lines = [
+        "",
+        f"{summary['files']:,} files = {summary['rows']:,} headers + {summary['duplicates']:,} duplicates "
+        f"+ {summary['quarantined']:,} quarantined; {summary['instances']:,} instances in the sample",
+        f"tags: {funnel}; {summary['width']:,} columns compressed to {summary['bottleneck']:,}",
+        f"clusters by the elbow: {clusters}; compressed against original, as in the paper's Table I:",
+        *(
+            f"  {row['score']} by {row['label']}: p = {_p(row['p_value'])} ({row['test']})"
+            for row in summary["table_1"]
+        ),
+        f"report: {summary['report']}",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _p(value: float | None) -> str:
+    return "not defined" if value is None else f"{value:.3f}"
 
 
 if __name__ == "__main__":

@@ -7,12 +7,10 @@ one row of `files`: parsed, duplicate, duplicate_uid_conflict or quarantined wit
 """
 
 import argparse
-import shutil
 import sys
 
-from dicomae.errors import JobError
 from dicomae.spark import ingest
-from dicomae.spark.job import Context, Job, Summary, main
+from dicomae.spark.job import Context, Job, Summary, main, staging_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,20 +18,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(context: Context) -> Summary:
-    staging = context.root / "_staging" / context.run_id
-    staging.mkdir(parents=True)
-    try:
-        counts = ingest.ingest(
-            context.spark, context.root, context.arguments.source, staging, context.config, context.run_id
-        )
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-    if counts["files"] != counts["rows"] + counts["duplicates"] + counts["quarantined"]:
-        raise JobError(f"files are not rows + duplicates + quarantined: {counts}; please report this")
-    return counts
+    with staging_folder(context) as staging:
+        source, config = context.arguments.source, context.config
+        return ingest.ingest(context.spark, context.root, source, staging, config, context.run_id)
 
 
-JOB = Job("ingest", run, reads=None, sections=("ingest",))
+JOB = Job("ingest", run, reads=None, sections=("ingest",), creates_tables=True)
 
 if __name__ == "__main__":
     sys.exit(main([JOB], __doc__, add_arguments))

@@ -39,6 +39,24 @@ def test_no_files(tmp_path: Path) -> None:
     assert "no files here" in line
 
 
+def test_a_folder_of_tables_that_is_not_there(tmp_path: Path) -> None:
+    code, out, line = _call("sample", "--tables", tmp_path / "mistyped")
+    assert (code, out) == (2, "")
+    assert f"--tables {tmp_path / 'mistyped'}: no such folder" in line
+    assert not (tmp_path / "mistyped").exists()
+
+
+@pytest.mark.parametrize(
+    ("job", "table", "first"),
+    [("sample", "headers", "ingest"), ("train", "headers", "ingest"), ("cluster", "headers", "ingest")],
+)
+def test_a_job_before_its_time(tmp_path: Path, job: str, table: str, first: str) -> None:
+    (tmp_path / "t").mkdir()
+    code, out, line = _call(job, "--tables", tmp_path / "t")
+    assert (code, out) == (2, "")
+    assert f"table '{table}' is empty; run jobs/{first}.py first" in line
+
+
 def test_an_unknown_configuration_key(tmp_path: Path) -> None:
     path = _configuration(tmp_path, "[sample]\nper_modalty = 3\n")
     code, out, line = _call("sample", "--tables", tmp_path / "t", "--conf-file", path)
@@ -55,7 +73,7 @@ def test_a_tables_folder_of_another_version(tmp_path: Path) -> None:
 
 def test_a_tables_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "t").write_text("a file")
-    code, out, line = _call("sample", "--tables", tmp_path / "t")
+    code, out, line = _call("ingest", "--source", tmp_path, "--tables", tmp_path / "t")
     assert (code, out) == (2, "")
     assert f"--tables {tmp_path / 't'}" in line
 
@@ -82,6 +100,6 @@ def test_help_teaches(job: str) -> None:
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:
     (tmp_path / "locked").mkdir(mode=0o500)
-    code, _, line = _call("sample", "--tables", tmp_path / "locked" / "t")
+    code, _, line = _call("ingest", "--source", tmp_path, "--tables", tmp_path / "locked" / "t")
     assert code == 2
     assert "Permission denied" in line

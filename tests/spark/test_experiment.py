@@ -28,11 +28,11 @@ n_clusters = [4, 7, 11]
 """
 # A job's first line, seconds after it, and whether the JVM dies with the driver.
 MOMENTS = (
-    ("ingest: run", 4.0, True),
+    ("[1/9] ingest: run", 4.0, True),
     ("  parsing", 1.0, False),
-    ("tag_statistics: run", 1.0, True),
-    ("train: run", 4.0, True),
-    ("cluster: run", 3.0, False),
+    ("[3/9] tag_statistics: run", 1.0, True),
+    ("[5/9] train: run", 4.0, True),
+    ("[7/9] cluster: run", 3.0, False),
 )
 UNSTABLE = {"run_id"}  # names the run itself
 

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from conftest import SHARED_DICOM
 from files import CANARY, write_file
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from dicomae import tables
 from dicomae.config import Config
 from dicomae.errors import UsageError
-from dicomae.spark import delta, headers
-from dicomae.spark.ingest import ingest
+from dicomae.spark import delta, discovery, headers
+from dicomae.spark.ingest import ingest, retry
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def archive(tmp_path: Path) -> Path:
     write_file(top / "b" / "c" / "3.dcm", "1.3")
     shutil.copy(top / "a" / "1.dcm", top / "b" / "copy.dcm")
     write_file(top / "b" / "other.dcm", "1.2", BodyPartExamined="KNEE")
-    write_file(top / "b" / "nameless.dcm", None)
+    write_file(top / "b" / "nameless.dcm", None, ImageComments="x" * 100)
     (top / "b" / "empty.dcm").write_bytes(b"")
     (top / "b" / "letter.dcm").write_text("Dear colleague, " * 100)
     return top
@@ -46,6 +46,12 @@ class Ingesting:
         staging = self.root / "_staging" / str(self.runs)
         staging.mkdir(parents=True)
         return ingest(self.spark, self.root, str(self.top), staging, self.conf, f"run-{self.runs}")
+
+    def retry(self, *reasons: str) -> dict[str, Any]:
+        self.runs += 1
+        staging = self.root / "_staging" / str(self.runs)
+        staging.mkdir(parents=True)
+        return retry(self.spark, self.root, reasons, staging, self.conf, f"run-{self.runs}")
 
     def table(self, table: tables.Table) -> dict[str, dict[str, Any]]:
         """Rows by file name."""
@@ -106,10 +112,20 @@ def test_new_files_join_what_is_there(run: Ingesting) -> None:
 def test_a_changed_file_replaces_its_row(run: Ingesting) -> None:
     run()
     write_file(run.top / "a" / "2.dcm", "1.77", Modality="MR", SeriesDescription="longer than before")
-    assert run()["new"] == 1
+    assert run()["new"] == 2  # the file, and the one that stood back behind it
     held = run.table(tables.HEADERS)
+    assert held["other.dcm"]["SOPInstanceUID"] == "1.2"
     assert (held["2.dcm"]["SOPInstanceUID"], held["2.dcm"]["Modality"]) == ("1.77", "MR")
     assert run.table(tables.FILES)["2.dcm"]["attempts"] == 2
+
+
+def test_a_copy_takes_the_place_of_a_file_that_changed(run: Ingesting) -> None:
+    run()
+    write_file(run.top / "a" / "1.dcm", "1.77", SeriesDescription="longer than before")
+    assert run()["new"] == 2
+    held = {row["SOPInstanceUID"]: name for name, row in run.table(tables.HEADERS).items()}
+    assert held == {"1.77": "1.dcm", "1.1": "copy.dcm", "1.2": "2.dcm", "1.3": "3.dcm"}
+    assert run.table(tables.FILES)["copy.dcm"]["status"] == "parsed"
 
 
 def test_a_mended_file_leaves_quarantine(run: Ingesting) -> None:
@@ -134,6 +150,40 @@ def test_a_crash_leaves_nothing_behind(run: Ingesting, monkeypatch: pytest.Monke
     assert statuses == {"parsed": 3, "duplicate": 1, "duplicate_uid_conflict": 1, "quarantined": 3}
     assert counts["rows"] == 3
     assert {row["attempts"] for row in run.table(tables.FILES).values()} == {1}
+
+
+def test_retry_takes_up_the_reasons_that_are_named(run: Ingesting) -> None:
+    run()
+    again = run.top / "b" / "nameless.dcm"
+    before = again.stat()
+    write_file(again, "1.6")
+    again.write_bytes(again.read_bytes()[: before.st_size].ljust(before.st_size, b"\0"))
+    os.utime(again, ns=(before.st_atime_ns, before.st_mtime_ns))  # so that a plain ingest would not see it
+    assert run()["new"] == 0
+    assert run.retry("empty", "truncated")["retried"] == 1
+    assert run.table(tables.QUARANTINE)["empty.dcm"]["attempts"] == 2
+    assert run.table(tables.QUARANTINE)["nameless.dcm"]["attempts"] == 1
+    assert run.retry()["retried"] == 3
+    assert set(run.table(tables.QUARANTINE)) == {"empty.dcm", "letter.dcm"}
+    assert run.table(tables.HEADERS)["nameless.dcm"]["SOPInstanceUID"] == "1.6"
+
+
+def test_a_folder_that_cannot_be_listed_is_kept_in_mind_until_it_can(
+    run: Ingesting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(spark: SparkSession, uri: str, staging: Path) -> DataFrame:
+        listing = discovery.list_files(spark, uri, staging)
+        locked = [("failure", str(run.top / "locked"), None, None, "permission", "")]
+        return listing.union(spark.createDataFrame(locked, discovery.LISTING_DDL))
+
+    with monkeypatch.context() as patched:
+        patched.setattr("dicomae.spark.ingest.list_files", fails)
+        assert run()["quarantined"] == 4
+        versions = run.versions()
+        assert run()["new"] == 0
+        assert run.versions() == versions
+    assert run()["quarantined"] == 3
+    assert "locked" not in run.table(tables.FILES)
 
 
 def test_a_folder_without_files_is_a_bad_call(run: Ingesting, tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import SparkSession
 
+from dicomae.evaluation.cards import Column
+from dicomae.features.spec import FeatureSpec
 from dicomae.spark import delta
 from dicomae.tables import ASSIGNMENTS, SAMPLE
 
@@ -54,6 +56,15 @@ def assigned(spark: SparkSession, root: Path, model_id: str, split: str) -> Assi
         np.array([s in ("declared", "normalised") for s in source], dtype=np.bool_),
         {space: _by_k(part["cluster"]) for space, part in spaces.items()},
     )
+
+
+def spec_columns(spec: FeatureSpec) -> list[Column]:
+    """What each column of X stands for."""
+    columns = []
+    for feature in spec.features:
+        values = feature.vocabulary if feature.kind == "categorical" else (None,)
+        columns += [Column(feature.name, feature.kind, value) for value in values]
+    return columns
 
 
 def _by_k(clusters: pa.ChunkedArray) -> dict[int, npt.NDArray[np.int32]]:

@@ -55,14 +55,45 @@ class Parsing:
 
 
 def unseen(listing: DataFrame, files: DataFrame) -> DataFrame:
-    """Rows of the listing that the ledger has not, or has with another size or time."""
+    """Rows of the listing that the ledger has not, or has with another size or time.
+
+    With a file that changed come its duplicates: one of them may now be the only one of its instance.
+    """
     seen = files.select("path", "size", "mtime")
     same = (
         (listing["path"] == seen["path"])
         & listing["size"].eqNullSafe(seen["size"])
         & listing["mtime"].eqNullSafe(seen["mtime"])
     )
-    return listing.join(seen, same, how="left_anti")
+    new = listing.join(seen, same, how="left_anti")
+    return new.unionByName(_duplicates_of(new, files))
+
+
+def _duplicates_of(changed: DataFrame, files: DataFrame) -> DataFrame:
+    paths = changed.select("path")
+    originals = paths.withColumnRenamed("path", "original_path")
+    duplicates = files.join(originals, "original_path", how="left_semi").join(paths, "path", how="left_anti")
+    return as_listing(duplicates)
+
+
+def as_listing(files: DataFrame) -> DataFrame:
+    """Rows of the ledger as `discovery.LISTING` has them."""
+    none = F.lit(None).cast("string")
+    kind, reason, detail = F.lit("file").alias("kind"), none.alias("reason"), none.alias("detail")
+    return files.select(kind, "path", "size", "mtime", reason, detail)
+
+
+def forget_listed_folders(spark: SparkSession, root: Path, uri: str, listing: DataFrame) -> None:
+    """Delete from the ledger the folders below `uri` that could not be listed before and can be now."""
+    _, top = source.open_source(uri)
+    below = F.col("path").startswith(top.rstrip("/") + "/") | (F.col("path") == top)
+    folders = delta.read(spark, root, QUARANTINE).where(F.col("size").isNull() & below).select("path")
+    listed = folders.join(listing.where("kind = 'failure'").select("path"), "path", how="left_anti")
+    gone = [(row["path"],) for row in listed.collect()]  # what an administrator has unlocked: few
+    if gone:
+        for table in (QUARANTINE, FILES):
+            rows = spark.createDataFrame(gone, "path string")
+            delta.delete(spark, root, table, rows, "old.path = new.path")
 
 
 def parse(files: DataFrame, tasks: int, parsing: Parsing) -> pa.Table:
@@ -121,13 +152,11 @@ def without_dropped(parts: pa.Table, decided: DataFrame, root: Path) -> pa.Table
     return kept.filter(pa.compute.greater(kept["rows"], 0))
 
 
-def delete_stale(spark: SparkSession, root: Path, ledger: DataFrame) -> bool:
-    """Delete header rows of files that changed since; True where there were any."""
+def delete_stale(spark: SparkSession, root: Path, ledger: DataFrame) -> None:
+    """Delete header rows of files that changed since."""
     stale = _held(spark, root, ledger).where("stale").select("path")
-    if stale.isEmpty():
-        return False
-    delta.delete(spark, root, HEADERS, stale, "old.path = new.path")
-    return True
+    if not stale.isEmpty():
+        delta.delete(spark, root, HEADERS, stale, "old.path = new.path")
 
 
 def _held(spark: SparkSession, root: Path, ledger: DataFrame) -> DataFrame:
@@ -163,6 +192,8 @@ def _parser(parsing: Parsing) -> Task:
                     writer.write(headers)
                     ledger.write_batch(outcome)
         part = writer.finish()
+        if writer.rows == 0:
+            writer.path.unlink()
         yield part.append_column("ledger", pa.array([str(ledger_path)]))
 
     return task

@@ -1,19 +1,21 @@
 """The ingest of one source, from the listing to the ledger, in the order that makes a crash harmless."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from dicomae.config import Config
 from dicomae.dicom import bodypart
-from dicomae.errors import FileStatus, UsageError
+from dicomae.errors import FileStatus, JobError, UsageError
 from dicomae.spark import delta, headers
 from dicomae.spark.discovery import list_files
 from dicomae.spark.progress import step
 from dicomae.tables import FILES, HEADERS, QUARANTINE
 
+_TOP = "/"  # of the file system: the ledger's paths are absolute
 _TASKS_PER_CORE = 4  # so that a slow folder does not hold up the end
 
 
@@ -27,36 +29,51 @@ def ingest(
     UsageError
         `uri` is no folder, or holds no file.
     """
-    rules = bodypart.load_rules(Path(config.body_part_rules))
     with step(spark, "listing"):
         listing = list_files(spark, uri, staging)
         listed = listing.count()
     if listed == 0:
         raise UsageError(f"--source {uri}: no files here")
-    todo = headers.unseen(listing, delta.read(spark, root, FILES))
-    todo.write.parquet(str(staging / "todo"))
-    todo = spark.read.parquet(str(staging / "todo"))
+    headers.forget_listed_folders(spark, root, uri, listing)
+    todo = _staged(headers.unseen(listing, delta.read(spark, root, FILES)), staging / "todo")
+    new = take_in(spark, root, todo, _parsing(uri, root, staging, config, run_id))
+    return {"listed": listed, "new": new, **counts(spark, root)}
+
+
+def retry(
+    spark: SparkSession, root: Path, reasons: Sequence[str], staging: Path, config: Config, run_id: str
+) -> dict[str, Any]:
+    """Read quarantined files again, those of `reasons` or all; counts of the ledger afterwards."""
+    quarantined = delta.read(spark, root, QUARANTINE).where("size IS NOT NULL")
+    chosen = quarantined.where(F.col("reason").isin(*reasons)) if reasons else quarantined
+    seen = delta.read(spark, root, FILES).join(chosen.select("path"), "path", how="left_semi")
+    todo = _staged(headers.as_listing(seen), staging / "todo")
+    again = take_in(spark, root, todo, _parsing(_TOP, root, staging, config, run_id))
+    return {"retried": again, **counts(spark, root)}
+
+
+def take_in(spark: SparkSession, root: Path, todo: DataFrame, parsing: headers.Parsing) -> int:
+    """Parse the files of `todo` (rows of `discovery.LISTING`) and commit what comes of it; their number."""
     new = todo.count()
-    if new:
-        parsing = headers.Parsing(uri, root, staging, config.ingest, rules, run_id)
-        _take_in(spark, root, todo, new, parsing)
-    return {"listed": listed, "new": new, **_counts(spark, root)}
-
-
-def _take_in(spark: SparkSession, root: Path, todo: DataFrame, new: int, parsing: headers.Parsing) -> None:
-    read_version = delta.version(root, HEADERS)
+    if new == 0:
+        return 0
     with step(spark, f"parsing {new:,} files"):
         parts = headers.parse(todo.where("kind = 'file'"), _tasks(spark, new, parsing), parsing)
     with step(spark, "finding duplicates"):
         ledger = headers.ledger(spark, parts, todo)
         decided = _staged(headers.resolve(spark, root, ledger), parsing.staging / "decided")
-        if headers.delete_stale(spark, root, decided):
-            read_version = delta.version(root, HEADERS)
+        headers.delete_stale(spark, root, decided)
+        read_version = delta.version(root, HEADERS)
         kept = headers.without_dropped(parts, decided, root)
     with step(spark, "committing"):
-        if pc.sum(kept["rows"]).as_py():
-            delta.commit_parts(root, HEADERS, kept, read_version, overwrite=False)
+        delta.commit_parts(root, HEADERS, kept, read_version, overwrite=False)
         headers.write_ledger(spark, root, decided, parsing.run_id)
+    return new
+
+
+def _parsing(uri: str, root: Path, staging: Path, config: Config, run_id: str) -> headers.Parsing:
+    rules = bodypart.load_rules(Path(config.body_part_rules))
+    return headers.Parsing(uri, root, staging, config.ingest, rules, run_id)
 
 
 def _tasks(spark: SparkSession, files: int, parsing: headers.Parsing) -> int:
@@ -71,11 +88,12 @@ def _staged(rows: DataFrame, folder: Path) -> DataFrame:
     return rows.sparkSession.read.parquet(str(folder))
 
 
-def _counts(spark: SparkSession, root: Path) -> dict[str, Any]:
-    counted = delta.read(spark, root, FILES).groupBy("status").count().collect()
-    by_status = {row["status"]: row["count"] for row in counted}
+def counts(spark: SparkSession, root: Path) -> dict[str, Any]:
+    """What the ledger holds: files by status, and why some are in quarantine."""
+    statuses = delta.read(spark, root, FILES).groupBy("status").count().collect()
+    by_status = {row["status"]: row["count"] for row in statuses}
     reasons = delta.read(spark, root, QUARANTINE).groupBy("reason").count().orderBy("reason").collect()
-    return {
+    counted = {
         "files": sum(by_status.values()),
         "rows": delta.read(spark, root, HEADERS).count(),
         "duplicates": by_status.get(FileStatus.DUPLICATE.value, 0)
@@ -84,3 +102,6 @@ def _counts(spark: SparkSession, root: Path) -> dict[str, Any]:
         "quarantined": by_status.get(FileStatus.QUARANTINED.value, 0),
         "reasons": {row["reason"]: row["count"] for row in reasons},
     }
+    if counted["files"] != counted["rows"] + counted["duplicates"] + counted["quarantined"]:
+        raise JobError(f"files are not rows + duplicates + quarantined: {counted}; please report this")
+    return counted

@@ -4,10 +4,12 @@ import argparse
 import json
 import logging
 import secrets
+import shutil
 import sys
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +29,17 @@ EXIT_CODES = (
 )
 
 Summary = dict[str, Any]
+
+_MADE_BY = {
+    "headers": "ingest",
+    "sample": "sample",
+    "tag_statistics": "tag_statistics",
+    "feature_specs": "fit_features",
+    "models": "train",
+    "embeddings": "embed",
+    "medoids": "cluster",
+    "assignments": "cluster",
+}
 
 
 @dataclass(frozen=True)
@@ -54,26 +67,43 @@ class Job:
     reads : tables whose versions, with the configuration's `sections`, decide the result; where the
         newest run of the job had the same ones, it is not run again. None: it runs each time.
     run : reads, calls the library, writes; returns the counts of the summary.
+    creates_tables : the folder of the tables may be missing; for other jobs that is a bad call.
     """
 
     name: str
     run: Callable[[Context], Summary]
     reads: tuple[Table, ...] | None
     sections: tuple[str, ...]
+    creates_tables: bool = False
 
 
-def execute(job: Job, context: Context) -> Summary:
-    """Run the job, or find that it is up to date; the summary either way."""
+@contextmanager
+def staging_folder(context: Context) -> Iterator[Path]:
+    """A folder of this run for what is no table yet; gone afterwards."""
+    staging = context.root / "_staging" / context.run_id
+    staging.mkdir(parents=True)
+    try:
+        yield staging
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def execute(job: Job, context: Context, title: str) -> Summary:
+    """Run the job, or find that it is up to date; the summary either way. `title` heads its progress."""
     started, clock = datetime.now(UTC), time.monotonic()
     read_versions = {t.name: delta.version(context.root, t) for t in job.reads or ()}
+    for name, version in read_versions.items():
+        if version == 0:
+            made_by = _MADE_BY[name]
+            raise UsageError(f"--tables {context.root}: table '{name}' is empty; run jobs/{made_by}.py first")
     config_sha256 = context.config.sha256(*job.sections)
     mark = runs.fingerprint(job.name, config_sha256, read_versions)
     done = runs.last_summary(context.root, job.name, mark) if job.reads is not None else None
     if done is not None:
-        progress.note(f"{job.name}: up to date since run {done['run_id']}")
+        progress.note(f"{title}: up to date since run {done['run_id']}")
         return {**done, "wrote": {}, "unchanged": True, "seconds": round(time.monotonic() - clock, 1)}
     run_id = f"{started:%Y%m%dT%H%M%S}-{job.name}-{secrets.token_hex(3)}"
-    progress.note(f"{job.name}: run {run_id}")
+    progress.note(f"{title}: run {run_id}")
     before = _versions(context.root)
     counts = job.run(replace(context, run_id=run_id))
     wrote = {name: v for name, v in _versions(context.root).items() if v != before[name]}
@@ -88,9 +118,13 @@ def main(
     jobs: Sequence[Job],
     doc: str,
     add_arguments: Callable[[argparse.ArgumentParser], None] | None = None,
-    summarise: Callable[[list[Summary]], Summary] | None = None,
+    summarise: Callable[[list[Summary]], tuple[str, Summary]] | None = None,
 ) -> int:
     """Run jobs in order in one session; the last line of standard output is one JSON object.
+
+    Parameters
+    ----------
+    summarise : text for a person and the JSON object, of several jobs' summaries.
 
     Returns
     -------
@@ -100,10 +134,12 @@ def main(
     logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     try:
         with_jars = _configured(arguments)
+        if not (arguments.tables.is_dir() or jobs[0].creates_tables):
+            raise UsageError(f"--tables {arguments.tables}: no such folder; jobs/ingest.py makes it")
         delta.prepare(arguments.tables)
         spark = session.start(f"dicomae {jobs[-1].name}", with_jars.spark, _home())
         context = Context(spark, with_jars, arguments.tables, arguments)
-        summaries = [execute(job, context) for job in jobs]
+        summaries = [execute(job, context, title) for title, job in _titled(jobs)]
     except UsageError as error:
         return _failed(str(error), 2)
     except DicomaeError as error:
@@ -114,8 +150,15 @@ def main(
         # Messages of other libraries may quote data, so only the places reach the terminal.
         places = traceback.format_tb(error.__traceback__)
         return _failed(f"{type(error).__name__} in\n{''.join(places)}", 1)
-    print(json.dumps(summarise(summaries) if summarise else summaries[-1]))
+    text, summary = summarise(summaries) if summarise else ("", summaries[-1])
+    print(text, end="")
+    print(json.dumps(summary))
     return 0
+
+
+def _titled(jobs: Sequence[Job]) -> list[tuple[str, Job]]:
+    several = len(jobs) > 1
+    return [(f"[{i}/{len(jobs)}] {job.name}" if several else job.name, job) for i, job in enumerate(jobs, 1)]
 
 
 def _parser(

@@ -67,7 +67,7 @@ def record(
         "config_sha256": config_sha256,
         "read_versions": sorted(read_versions.items()),
         "packages": sorted(packages().items()),
-        "summary": json.dumps(summary, sort_keys=True),
+        "summary": json.dumps(summary),
     }
     delta.append(root, RUNS, pa.Table.from_pylist([row], schema=RUNS.schema))
 

@@ -1,0 +1,29 @@
+"""Read quarantined files again: all, or those of the given reasons, as after a mended disk or rule.
+
+.venv/bin/python jobs/retry.py --tables DIR [--reason truncated --reason permission]
+"""
+
+import argparse
+import sys
+
+from dicomae.errors import Reason
+from dicomae.spark import ingest
+from dicomae.spark.job import Context, Job, Summary, main, staging_folder
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    codes = [reason.value for reason in Reason]
+    text = f"take up only these (may be given again): {', '.join(codes)}"
+    parser.add_argument("--reason", action="append", default=[], choices=codes, metavar="CODE", help=text)
+
+
+def run(context: Context) -> Summary:
+    with staging_folder(context) as staging:
+        reasons, config = context.arguments.reason, context.config
+        return ingest.retry(context.spark, context.root, reasons, staging, config, context.run_id)
+
+
+JOB = Job("retry", run, reads=None, sections=("ingest",))
+
+if __name__ == "__main__":
+    sys.exit(main([JOB], __doc__, add_arguments))
