@@ -23,6 +23,7 @@ class SparkConfig:
 
     master: str  # "" leaves the choice to spark-submit
     driver_memory: str  # a JVM size such as "2g"; no effect under spark-submit
+    driver_java_options: str  # to the JVM as they are; no effect under spark-submit
     jars_dir: str  # folder of the Delta jars; "" is the checkout's .jars
     options: dict[str, str]
 

@@ -92,10 +92,7 @@ def execute(job: Job, context: Context, title: str) -> Summary:
     """Run the job, or find that it is up to date; the summary either way. `title` heads its progress."""
     started, clock = datetime.now(UTC), time.monotonic()
     read_versions = {t.name: delta.version(context.root, t) for t in job.reads or ()}
-    for name, version in read_versions.items():
-        if version == 0:
-            made_by = _MADE_BY[name]
-            raise UsageError(f"--tables {context.root}: table '{name}' is empty; run jobs/{made_by}.py first")
+    _require(job, context.root)
     config_sha256 = context.config.sha256(*job.sections)
     mark = runs.fingerprint(job.name, config_sha256, read_versions)
     done = runs.last_summary(context.root, job.name, mark) if job.reads is not None else None
@@ -137,6 +134,7 @@ def main(
         if not (arguments.tables.is_dir() or jobs[0].creates_tables):
             raise UsageError(f"--tables {arguments.tables}: no such folder; jobs/ingest.py makes it")
         delta.prepare(arguments.tables)
+        _require(jobs[0], arguments.tables)
         spark = session.start(f"dicomae {jobs[-1].name}", with_jars.spark, _home())
         context = Context(spark, with_jars, arguments.tables, arguments)
         summaries = [execute(job, context, title) for title, job in _titled(jobs)]
@@ -159,6 +157,13 @@ def main(
 def _titled(jobs: Sequence[Job]) -> list[tuple[str, Job]]:
     several = len(jobs) > 1
     return [(f"[{i}/{len(jobs)}] {job.name}" if several else job.name, job) for i, job in enumerate(jobs, 1)]
+
+
+def _require(job: Job, root: Path) -> None:
+    for table in job.reads or ():
+        if delta.version(root, table) == 0:
+            first = _MADE_BY[table.name]
+            raise UsageError(f"--tables {root}: table '{table.name}' is empty; run jobs/{first}.py first")
 
 
 def _parser(

@@ -36,7 +36,8 @@ def start(app_name: str, config: SparkConfig, home: Path) -> SparkSession:
     else:
         builder = builder.config("spark.driver.memory", config.driver_memory)
         quiet = f"-Dlog4j2.configurationFile={(home / 'conf' / 'log4j2.properties').as_uri()}"
-        builder = builder.config("spark.driver.extraJavaOptions", quiet)
+        options = f"{quiet} {config.driver_java_options}"
+        builder = builder.config("spark.driver.extraJavaOptions", options)
         if config.master:
             builder = builder.master(config.master)
         if config.master.startswith("local"):
