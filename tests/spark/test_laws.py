@@ -1,0 +1,104 @@
+"""What Spark computes is what the kernels compute, however the rows are cut."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+from dicomae import tables
+from dicomae.config import Config
+from dicomae.dicom.keys import standard_vr
+from dicomae.features import funnel, spec, statistics
+from dicomae.features.spec import FeatureSpec
+from dicomae.models import autoencoder, registry
+from dicomae.models.autoencoder import AutoencoderConfig, TagAutoencoder
+from dicomae.spark import assign, delta, encode
+from dicomae.spark.parts import write_parts
+from dicomae.spark.statistics import tag_statistics
+from dicomae.synth.rows import header_rows
+
+PARTITIONS = pytest.mark.parametrize("partitions", [1, 2, 7])
+
+
+@pytest.fixture(scope="module")
+def rows() -> pa.RecordBatch:
+    return header_rows(seed=5, start=0, count=400)
+
+
+@pytest.fixture(scope="module")
+def fitted(rows: pa.RecordBatch, conf: Config) -> FeatureSpec:
+    decided = funnel.decide(statistics.finish(statistics.from_batch(rows), standard_vr), conf.funnel)
+    return spec.fit(rows, decided, conf.features, "all", conf.funnel.labels, 1)
+
+
+@pytest.fixture(scope="module")
+def model(fitted: FeatureSpec) -> TagAutoencoder:
+    return TagAutoencoder(AutoencoderConfig(fitted.width, (32,), fitted.width // 10, 0.01))
+
+
+@pytest.fixture
+def headers(spark: SparkSession, rows: pa.RecordBatch, partitions: int) -> DataFrame:
+    columns = pa.Table.from_batches([rows]).select([*encode.COLUMNS])
+    return spark.createDataFrame(columns.to_pandas(maps_as_pydicts="strict"), _ddl()).repartition(partitions)
+
+
+def _ddl() -> str:
+    maps = {"elements", "vrs"}
+    return ", ".join(f"{c} {'map<string,string>' if c in maps else 'string'}" for c in encode.COLUMNS)
+
+
+@PARTITIONS
+def test_statistics_do_not_depend_on_partitions(headers: DataFrame, rows: pa.RecordBatch) -> None:
+    found = statistics.finish(tag_statistics(headers), standard_vr)
+    assert found.equals(statistics.finish(statistics.from_batch(rows), standard_vr))
+
+
+@PARTITIONS
+def test_x_does_not_depend_on_partitions(
+    headers: DataFrame, rows: pa.RecordBatch, fitted: FeatureSpec
+) -> None:
+    found = encode.encode(headers, fitted).toArrow().sort_by("SOPInstanceUID")
+    order = np.argsort(rows.column("SOPInstanceUID").to_pylist(), kind="stable")
+    assert np.array_equal(encode.unpack(found["x"], fitted.width), fitted.encode(rows).X[order])
+
+
+@PARTITIONS
+def test_embeddings_do_not_depend_on_partitions(
+    spark: SparkSession,
+    headers: DataFrame,
+    rows: pa.RecordBatch,
+    fitted: FeatureSpec,
+    model: TagAutoencoder,
+    root: Path,
+) -> None:
+    weights = spark.sparkContext.broadcast(registry.to_bytes(model))
+    parts = write_parts(
+        headers, root, tables.EMBEDDINGS, lambda: encode.embedding_kernel(weights, fitted, "m", 64, "r")
+    )
+    delta.commit_parts(root, tables.EMBEDDINGS, parts, 0, overwrite=False)
+    found = delta.read_small(root, tables.EMBEDDINGS).sort_by("SOPInstanceUID")
+    embedding, error = autoencoder.compress(model, fitted.encode(rows).X, 64)
+    order = np.argsort(rows.column("SOPInstanceUID").to_pylist(), kind="stable")
+    assert np.array_equal(encode.as_matrix(found["embedding"], embedding.shape[1]), embedding[order])
+    assert np.array_equal(found["reconstruction_error"].to_numpy(), error[order])
+
+
+@PARTITIONS
+def test_assignments_are_those_of_brute_force(
+    headers: DataFrame, rows: pa.RecordBatch, fitted: FeatureSpec, root: Path
+) -> None:
+    X = fitted.encode(rows).X
+    medoids = assign.Medoids("m", "original", {2: X[[0, 1]], 3: X[[5, 60, 200]]})
+    kernel = assign.original_kernel(fitted, medoids, "r")
+    parts = write_parts(headers, root, tables.ASSIGNMENTS, lambda: kernel)
+    assert delta.commit_parts(root, tables.ASSIGNMENTS, parts, 0, overwrite=True) == len(X)
+    found = delta.read_small(root, tables.ASSIGNMENTS).to_pylist()
+    by_uid = {row["SOPInstanceUID"]: row for row in found}
+    for i, uid in enumerate(rows.column("SOPInstanceUID").to_pylist()):
+        for k, vectors in medoids.vectors.items():
+            distances = np.abs(X[i].astype(np.float64) - vectors.astype(np.float64)).sum(axis=1)
+            cluster = dict(by_uid[uid]["cluster"])[k]
+            assert distances[cluster] <= distances.min() + 1e-4
+            assert dict(by_uid[uid]["distance"])[k] == pytest.approx(distances.min(), abs=1e-3)
