@@ -8,7 +8,7 @@ import sys
 import pyarrow as pa
 
 from dicomae.features.spec import FeatureSpec
-from dicomae.models import training
+from dicomae.models import registry, training
 from dicomae.spark import delta, runs, train
 from dicomae.spark.job import Context, Job, Summary, main
 from dicomae.tables import FEATURE_SPECS, HEADERS, MODELS, SAMPLE
@@ -31,7 +31,12 @@ def run(context: Context) -> Summary:
     return {"models": {row["feature_set"]: {name: row[name] for name in shown} for row in rows}}
 
 
-JOB = Job("train", run, (HEADERS, SAMPLE, FEATURE_SPECS), ("training",))
+def intact(context: Context) -> bool:
+    ids = delta.read_small(context.root, MODELS)["model_id"].to_pylist()
+    return all(registry.is_sound(context.registry, model_id) for model_id in ids)
+
+
+JOB = Job("train", run, (HEADERS, SAMPLE, FEATURE_SPECS), ("training",), intact=intact)
 
 if __name__ == "__main__":
     sys.exit(main([JOB], __doc__))

@@ -28,7 +28,7 @@ def spark(conf: Config) -> Iterator[SparkSession]:
     from dicomae.spark import session
 
     os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
-    started = session.start("tests", replace(conf.spark, master="local[2]", driver_memory="1g"), HOME)
+    started = session.start("tests", replace(conf.spark, master="local[2]", driver_memory="1g"))
     yield started
     started.stop()
 

@@ -13,7 +13,7 @@ from dicomae.spark import session
 
 def test_a_folder_without_jars_is_a_bad_call(tmp_path: Path, conf: Config) -> None:
     with pytest.raises(UsageError, match=r"scripts/stage-jars"):
-        session.start("x", replace(conf.spark, jars_dir=str(tmp_path)), tmp_path)
+        session.start("x", replace(conf.spark, jars_dir=str(tmp_path)))
 
 
 def test_the_session_reads_delta_and_keeps_utc(spark: SparkSession) -> None:

@@ -79,11 +79,11 @@ def save(root: Path, model: TagAutoencoder, manifest: Mapping[str, Any], spec_js
     model_id = _identity(weights, json.loads(text), spec_json)
     files = {WEIGHTS: weights, MANIFEST: text.encode(), SPEC: spec_json.encode()}
     target = root / model_id
-    if not _is_sound(root, model_id):
+    if not is_sound(root, model_id):
         try:
             _write_folder(target, files)
         except OSError as error:
-            if not _is_sound(root, model_id):  # else another process saved it meanwhile
+            if not is_sound(root, model_id):  # else another process saved it meanwhile
                 raise JobError(f"{target}: cannot write the model: {error.strerror}") from error
     return model_id
 
@@ -168,7 +168,8 @@ def _identity(weights: bytes, manifest: Mapping[str, Any], spec_json: str) -> st
     return hashlib.sha256(digests).hexdigest()[:16]
 
 
-def _is_sound(root: Path, model_id: str) -> bool:
+def is_sound(root: Path, model_id: str) -> bool:
+    """Whether the model is there, whole and unchanged."""
     try:
         load(root, model_id)
     except UsageError:

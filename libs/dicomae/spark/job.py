@@ -7,7 +7,6 @@ import secrets
 import shutil
 import sys
 import time
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -21,7 +20,7 @@ from dicomae import config as configuration
 from dicomae import tables
 from dicomae.config import Config
 from dicomae.errors import DicomaeError, UsageError
-from dicomae.spark import delta, progress, runs, session
+from dicomae.spark import delta, failures, progress, runs, session
 from dicomae.tables import Table
 
 EXIT_CODES = (
@@ -67,6 +66,7 @@ class Job:
     reads : tables whose versions, with the configuration's `sections`, decide the result; where the
         newest run of the job had the same ones, it is not run again. None: it runs each time.
     run : reads, calls the library, writes; returns the counts of the summary.
+    intact : whether what it wrote beside the tables is still there; else it is run again.
     creates_tables : the folder of the tables may be missing; for other jobs that is a bad call.
     """
 
@@ -75,6 +75,7 @@ class Job:
     reads: tuple[Table, ...] | None
     sections: tuple[str, ...]
     creates_tables: bool = False
+    intact: Callable[[Context], bool] = lambda _: True
 
 
 @contextmanager
@@ -96,7 +97,7 @@ def execute(job: Job, context: Context, title: str) -> Summary:
     config_sha256 = context.config.sha256(*job.sections)
     mark = runs.fingerprint(job.name, config_sha256, read_versions)
     done = runs.last_summary(context.root, job.name, mark) if job.reads is not None else None
-    if done is not None:
+    if done is not None and job.intact(context):
         progress.note(f"{title}: up to date since run {done['run_id']}")
         return {**done, "wrote": {}, "unchanged": True, "seconds": round(time.monotonic() - clock, 1)}
     run_id = f"{started:%Y%m%dT%H%M%S}-{job.name}-{secrets.token_hex(3)}"
@@ -106,7 +107,7 @@ def execute(job: Job, context: Context, title: str) -> Summary:
     wrote = {name: v for name, v in _versions(context.root).items() if v != before[name]}
     summary = {"job": job.name, "run_id": run_id, **counts, "wrote": wrote}
     summary["seconds"] = round(time.monotonic() - clock, 1)
-    if wrote or job.reads is not None:
+    if wrote or (job.reads is not None and done is None):
         runs.record(context.root, summary, mark, started, datetime.now(UTC), config_sha256, read_versions)
     return summary
 
@@ -135,7 +136,7 @@ def main(
             raise UsageError(f"--tables {arguments.tables}: no such folder; jobs/ingest.py makes it")
         delta.prepare(arguments.tables)
         _require(jobs[0], arguments.tables)
-        spark = session.start(f"dicomae {jobs[-1].name}", with_jars.spark, _home())
+        spark = session.start(f"dicomae {jobs[-1].name}", with_jars.spark)
         context = Context(spark, with_jars, arguments.tables, arguments)
         summaries = [execute(job, context, title) for title, job in _titled(jobs)]
     except UsageError as error:
@@ -145,9 +146,7 @@ def main(
     except KeyboardInterrupt:
         return _failed("interrupted; run again to go on", 1)
     except Exception as error:  # noqa: BLE001 - the boundary of the process: an exit code for anything
-        # Messages of other libraries may quote data, so only the places reach the terminal.
-        places = traceback.format_tb(error.__traceback__)
-        return _failed(f"{type(error).__name__} in\n{''.join(places)}", 1)
+        return _failed(failures.sentence(error, arguments.tables), 1)
     text, summary = summarise(summaries) if summarise else ("", summaries[-1])
     print(text, end="")
     print(json.dumps(summary))
@@ -175,7 +174,7 @@ def _parser(
     if add_arguments is not None:
         add_arguments(parser)
     parser.add_argument("--tables", type=_folder, required=True, help="folder of the Delta tables")
-    default = _home() / "conf" / "local.toml"
+    default = session.HOME / "conf" / "local.toml"
     parser.add_argument(
         "--conf-file", type=Path, default=default, help="configuration (default: conf/local.toml)"
     )
@@ -192,11 +191,6 @@ def _configured(arguments: argparse.Namespace) -> Config:
 
 def _folder(text: str) -> Path:
     return Path(text).absolute()
-
-
-def _home() -> Path:
-    """The checkout: the folder above the one of the job's script."""
-    return Path(sys.argv[0]).resolve().parents[1]
 
 
 def _versions(root: Path) -> dict[str, int]:

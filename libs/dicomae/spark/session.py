@@ -8,34 +8,34 @@ from typing import Any
 from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
+import dicomae
 from dicomae.config import SparkConfig
 from dicomae.errors import UsageError
 
+# The checkout: `conf/spark-defaults.conf` and the default `.jars` lie there.
+HOME = Path(dicomae.__file__).resolve().parents[2]
 
-def start(app_name: str, config: SparkConfig, home: Path) -> SparkSession:
+
+def start(app_name: str, config: SparkConfig) -> SparkSession:
     """A session with the Delta jars, extension and catalog.
-
-    Parameters
-    ----------
-    home : the checkout: `conf/spark-defaults.conf` and the default `.jars` lie there.
 
     Raises
     ------
     UsageError
         The jars' folder has no Delta jars.
     """
-    jars = _jars(Path(config.jars_dir) if config.jars_dir else home / ".jars")
+    jars = _jars(Path(config.jars_dir) if config.jars_dir else HOME / ".jars")
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     submitted = "PYSPARK_GATEWAY_PORT" in os.environ  # spark-submit has started the JVM already
     builder = SparkSession.builder.appName(app_name)
-    for key, value in {**_defaults(home / "conf" / "spark-defaults.conf"), **config.options}.items():
+    for key, value in {**_defaults(HOME / "conf" / "spark-defaults.conf"), **config.options}.items():
         builder = builder.config(key, value)
     builder = builder.config("spark.jars", ",".join(str(jar) for jar in jars))
     if submitted:
         _add_to_driver(jars)
     else:
         builder = builder.config("spark.driver.memory", config.driver_memory)
-        quiet = f"-Dlog4j2.configurationFile={(home / 'conf' / 'log4j2.properties').as_uri()}"
+        quiet = f"-Dlog4j2.configurationFile={(HOME / 'conf' / 'log4j2.properties').as_uri()}"
         options = f"{quiet} {config.driver_java_options}"
         builder = builder.config("spark.driver.extraJavaOptions", options)
         if config.master:

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pyarrow as pa
 
-import dicomae
 from dicomae import config
 from dicomae.spark import delta, session
 from dicomae.spark.parts import Kernel, write_parts
@@ -13,12 +12,11 @@ from dicomae.synth import rows as synth_rows
 from dicomae.tables import HEADERS
 
 _ROWS_AT_ONCE = 1000
-_HOME = Path(dicomae.__file__).resolve().parents[2]
 
 
 def write_headers(root: Path, rows: int, seed: int) -> int:
     """Make `rows` synthetic rows the content of `headers` below `root`; the rows written."""
-    spark = session.start("dicomae synth", config.load(_HOME / "conf" / "local.toml").spark, _HOME)
+    spark = session.start("dicomae synth", config.load(session.HOME / "conf" / "local.toml").spark)
     delta.prepare(root)
     version = delta.version(root, HEADERS)
     starts = spark.range(0, rows, _ROWS_AT_ONCE, numPartitions=4 * spark.sparkContext.defaultParallelism)

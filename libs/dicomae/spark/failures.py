@@ -1,0 +1,56 @@
+"""One sentence for a failure of Spark, Java, a disk or a table; where it happened goes to a file.
+
+Messages of other libraries may quote data, so they are searched for known causes and never shown.
+"""
+
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+
+PLACES = "_last_error.txt"
+
+# What a message holds -> what it means and what to do.
+_CAUSES = (
+    ("JAVA_GATEWAY_EXITED", "Java did not start; it must be 17 or newer, on PATH or in JAVA_HOME"),
+    ("No space left on device", "a disk is full (of --tables, or of Spark's temporary files); free space"),
+    ("OutOfMemoryError", "the JVM has too little memory; raise spark.driver_memory or the executors' memory"),
+    ("Permission denied", "a file or folder may not be read or written; --tables must be writable"),
+    ("Read-only file system", "--tables lies on a read-only file system"),
+    ("FileNotFoundException", "a file of a table is missing; restore the folder --tables from its backup"),
+    ("FAILED_READ_FILE", "a file of a table is missing or damaged; restore --tables from its backup"),
+    ("No such file or directory", "a file is missing that was there when the job began"),
+    ("ConcurrentModification", "another run wrote the same table meanwhile"),
+    ("ConcurrentAppend", "another run wrote the same table meanwhile"),
+)
+
+
+def sentence(error: BaseException, root: Path) -> str:
+    """What went wrong in words, without any message that could hold a patient's value."""
+    places = _kept(error, root)
+    for cause in _chain(error):
+        text = str(cause)
+        for sign, meaning in _CAUSES:
+            if sign in text:
+                return f"{meaning}, then run again ({places})"
+        if "delta" in type(cause).__module__.lower():
+            return f"a table's log is damaged or unreadable ({type(cause).__name__}; {places})"
+    return f"unexpected {type(error).__name__}; please report it with its places ({places})"
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        yield current
+        current = current.__cause__ or current.__context__
+
+
+def _kept(error: BaseException, root: Path) -> str:
+    lines = [type(error).__name__ + "\n", *traceback.format_tb(error.__traceback__)]
+    path = root / PLACES
+    try:
+        path.write_text("".join(lines), encoding="utf-8")
+    except OSError:
+        return f"in {traceback.extract_tb(error.__traceback__)[-1].name}"
+    return f"places: {path}"

@@ -1,0 +1,44 @@
+"""A failure is one sentence with a remedy; its message is never shown."""
+
+from pathlib import Path
+
+import pytest
+
+from dicomae.spark.failures import PLACES, sentence
+
+
+def _raised(error: Exception, cause: Exception | None = None) -> Exception:
+    try:
+        raise error from cause
+    except type(error) as caught:
+        return caught
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        ("[JAVA_GATEWAY_EXITED] Java gateway process exited", "Java did not start"),
+        ("OSError: [Errno 28] No space left on device: 'x'", "a disk is full"),
+        ("java.lang.OutOfMemoryError: Java heap space", "too little memory"),
+        ("java.io.FileNotFoundException: part-1.parquet", "a file of a table is missing"),
+    ],
+)
+def test_known_causes_are_said_in_words(tmp_path: Path, message: str, words: str) -> None:
+    assert words in sentence(_raised(RuntimeError(message)), tmp_path)
+
+
+def test_a_cause_below_the_surface_is_found(tmp_path: Path) -> None:
+    error = _raised(RuntimeError("job aborted"), OSError(28, "No space left on device"))
+    assert "a disk is full" in sentence(error, tmp_path)
+
+
+def test_a_message_is_shown_nowhere(tmp_path: Path) -> None:
+    name = "CANARY^DO^NOT^LEAK"
+    said = sentence(_raised(KeyError(name)), tmp_path)
+    assert "unexpected KeyError" in said
+    assert str(tmp_path / PLACES) in said
+    assert name not in said + (tmp_path / PLACES).read_text()
+
+
+def test_the_places_are_optional(tmp_path: Path) -> None:
+    assert "unexpected ValueError" in sentence(_raised(ValueError("x")), tmp_path / "missing")
