@@ -8,7 +8,7 @@ from pydicom import charset
 from pydicom.valuerep import PN_DELIMS, TEXT_VR_DELIMS
 
 DEFAULT = ("latin_1",)  # pydicom's reading of a missing character set: every byte is a letter
-_KNOWN = frozenset(codecs.lookup(name).name for name in charset.python_encoding.values())
+KNOWN_CODECS = frozenset(codecs.lookup(name).name for name in charset.python_encoding.values())
 _ESCAPE = b"\x1b"
 _ESCAPE_TO_GB2312 = "\x1b$)A"
 # PS3.5 6.1.2.5.3: these end the effect of an escape sequence; the backslash parts values.
@@ -54,6 +54,6 @@ def decode(value: bytes, encodings: tuple[str, ...]) -> str:
 
 def _is_known(name: str) -> bool:
     try:
-        return codecs.lookup(name).name in _KNOWN
+        return codecs.lookup(name).name in KNOWN_CODECS
     except LookupError:
         return False

@@ -18,9 +18,9 @@ _UNDEFINED = 0xFFFFFFFF
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _PREAMBLE = 132
 _TRANSFER_SYNTAX, _MEDIA_INSTANCE_UID = 0x00020010, 0x00020003
-_IMPLICIT_LITTLE, _EXPLICIT_BIG = "1.2.840.10008.1.2", "1.2.840.10008.1.2.2"
+_IMPLICIT_LITTLE, EXPLICIT_BIG = "1.2.840.10008.1.2", "1.2.840.10008.1.2.2"
 # Deflated Explicit VR Little Endian, and JPIP and HTJ2K JPIP Referenced Deflate (PS3.5, A.5, A.6, A.9).
-_DEFLATED = frozenset({"1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205"})
+DEFLATED = frozenset({"1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205"})
 _LONG = frozenset(name.encode() for name in vr.LONG_LENGTH)
 _NAMES = MappingProxyType({name.encode(): name for name in vr.READERS})
 
@@ -105,7 +105,7 @@ def read(buffer: bytes, complete: bool) -> RawDataset:
     start, meta = _file_meta(buffer, complete)
     syntax = meta.get(_TRANSFER_SYNTAX)
     beyond: Exception | None = None if complete else NeedsMoreBytes()
-    if syntax in _DEFLATED:
+    if syntax in DEFLATED:
         buffer, beyond = _inflated(buffer, start)
         start = 0
     encoding = _encoding(buffer, start, syntax)
@@ -216,7 +216,7 @@ def _file_meta(buffer: bytes, complete: bool) -> tuple[int, dict[int, str]]:
 
 
 def _encoding(buffer: bytes, start: int, syntax: str | None) -> Encoding:
-    declared = Encoding(syntax == _IMPLICIT_LITTLE, syntax != _EXPLICIT_BIG)
+    declared = Encoding(syntax == _IMPLICIT_LITTLE, syntax != EXPLICIT_BIG)
     return _encoding_at(buffer, start, declared)
 
 

@@ -1,0 +1,51 @@
+"""What a batch of header bytes becomes: rows of `HEADER`, failures, and buffers that need more bytes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from dicomae import tables
+from dicomae.errors import Reason
+
+HEADER = pa.schema(
+    [
+        ("SOPInstanceUID", pa.string()),
+        *((name, pa.string()) for name in tables.PROMOTED_TEXT),
+        *((name, pa.int32()) for name in tables.PROMOTED_INTEGER),
+        ("has_window", pa.bool_()),
+        ("has_pixel_data", pa.bool_()),
+        ("content_hash", pa.string()),
+        ("elements", tables.TEXTS),
+        ("vrs", tables.TEXTS),
+        ("element_errors", tables.TEXTS),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A buffer that gave no row: its position, why, and where in words that hold no value."""
+
+    index: int
+    reason: Reason
+    detail: str
+
+
+@dataclass(frozen=True)
+class HeaderBatch:
+    """What became of a batch: every position is in exactly one of the three.
+
+    Attributes
+    ----------
+    headers : schema `HEADER`, one row for each parsed buffer.
+    index : int64 (n_rows,), position of each row's buffer in the input.
+    failures : buffers that are no readable header.
+    incomplete : buffers that end before the header does; give more bytes.
+    """
+
+    headers: pa.RecordBatch
+    index: npt.NDArray[np.int64]
+    failures: tuple[Failure, ...]
+    incomplete: tuple[int, ...]

@@ -1,0 +1,209 @@
+#!/usr/bin/env python
+"""Headers: the kernel against pydicom, Databricks pixels' way and fastdicom, on the same files in one run.
+
+Every figure is the median of five rounds on one core with the files in the page cache; each side opens
+and reads its files itself. Files that have nothing in common are the synthetic PACS shuffled; series in
+order are the same files by series and instance. The last line of standard output is one JSON object.
+
+    .venv/bin/python scripts/bench/headers.py --files 2000
+"""
+
+import argparse
+import json
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pydicom
+
+from dicomae.dicom.header import HEADER, parse_headers
+
+SHARED = Path(__file__).resolve().parents[3] / "shared" / "dicom"
+ROUNDS, BATCH_FILES, FIRST_READ, GROWTH = 5, 512, 16384, 8
+SLOW_SHARE = 4  # pydicom reads every fourth file: it is that much slower, and as exact
+
+
+def first_bytes(path: str, wanted: int) -> bytes:
+    """The first bytes of a file."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        return os.pread(descriptor, wanted, 0)
+    finally:
+        os.close(descriptor)
+
+
+def kernel(paths: Sequence[str], keep: Callable[[pa.RecordBatch], object]) -> int:
+    """Rows of all files, batch by batch; headers that go on are read again, eight times as far."""
+    rows, wanted = 0, FIRST_READ
+    while paths:
+        grown: list[str] = []
+        for at in range(0, len(paths), BATCH_FILES):
+            part = paths[at : at + BATCH_FILES]
+            buffers = [first_bytes(path, wanted) for path in part]
+            batch = parse_headers(buffers, [len(buffer) < wanted for buffer in buffers])
+            rows += batch.headers.num_rows
+            keep(batch.headers)
+            grown += [part[i] for i in batch.incomplete]
+        paths, wanted = grown, wanted * GROWTH
+    return rows
+
+
+def kernel_only(paths: Sequence[str]) -> None:
+    """Arrow maps, dropped at once."""
+    kernel(paths, lambda headers: None)
+
+
+def kernel_to_parquet(paths: Sequence[str]) -> None:
+    """One Parquet part, zstd."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        pq.ParquetWriter(f"{folder}/part.parquet", HEADER, compression="zstd") as writer,
+    ):
+        kernel(paths, writer.write_batch)
+
+
+def pydicom_texts(paths: Sequence[str]) -> None:
+    """Every top-level element to text."""
+    for path in paths:
+        read = pydicom.dcmread(path, stop_before_pixels=True, force=True)
+        {element.tag: "[sequence]" if element.VR == "SQ" else str(element.value) for element in read}
+
+
+def pixels_json(paths: Sequence[str]) -> None:
+    """What Databricks pixels does with a file."""
+    for path in paths:
+        json.dumps(pydicom.dcmread(path, stop_before_pixels=True, force=True).to_json_dict())
+
+
+def fastdicom_items(paths: Sequence[str]) -> None:
+    """Every item to text."""
+    import fastdicom
+
+    for path in paths:
+        read = fastdicom.read_file(path)
+        {tag: str(read[tag]) for tag in read.keys()}  # noqa: SIM118
+
+
+def seconds_a_file(call: Callable[[Sequence[str]], None], paths: Sequence[str]) -> float:
+    """CPU time of this process for a file: other processes of the machine do not count."""
+    start = time.process_time()
+    call(paths)
+    return (time.process_time() - start) / len(paths)
+
+
+def compare(calls: dict[str, tuple[Callable[[Sequence[str]], None], Sequence[str]]]) -> dict[str, float]:
+    """Median seconds a file of each; the rounds alternate, so that a busy moment hits all of them."""
+    found: dict[str, list[float]] = {name: [] for name in calls}
+    for call, paths in calls.values():  # compile, import, and fill the page cache
+        call(paths[:64])
+    for _ in range(ROUNDS):
+        for name, (call, paths) in calls.items():
+            found[name].append(seconds_a_file(call, paths))
+    return {name: statistics.median(times) for name, times in found.items()}
+
+
+def readable(paths: Sequence[str], call: Callable[[Sequence[str]], None]) -> list[str]:
+    """The files that pydicom reads at all."""
+    kept = []
+    for path in paths:
+        try:
+            call([path])
+        except Exception as error:  # noqa: BLE001
+            print(f"left out {Path(path).name}: {type(error).__name__}", file=sys.stderr)
+        else:
+            kept.append(path)
+    return kept
+
+
+def in_series(paths: Sequence[str]) -> list[str]:
+    """By series and instance."""
+    keys = {}
+    for path in paths:
+        read = pydicom.dcmread(path, specific_tags=["SeriesInstanceUID", "InstanceNumber"], force=True)
+        number = str(read.get("InstanceNumber") or "")
+        keys[path] = (str(read.get("SeriesInstanceUID")), int(number) if number.isdigit() else 0)
+    return sorted(paths, key=keys.__getitem__)
+
+
+def synthetic(folder: Path, n_files: int) -> list[str]:
+    """The regular files of a synthetic PACS."""
+    command = [sys.executable, "-m", "dicomae.synth", "--out", str(folder), "--files", str(n_files)]
+    subprocess.run([*command, "--matrix", "16"], check=True, stdout=subprocess.DEVNULL)
+    return [str(path) for path in sorted(folder.rglob("*")) if path.is_file() and path.stat().st_size]
+
+
+def measure(folder: Path, n_files: int) -> dict[str, object]:
+    """The ratios, and what they are made of."""
+    regular = readable(synthetic(folder, n_files), lambda paths: (pydicom_texts(paths), pixels_json(paths)))
+    series, unrelated = in_series(regular), random.Random(1).sample(regular, len(regular))  # noqa: S311
+    few = unrelated[::SLOW_SHARE]
+    real = readable([str(path) for path in sorted(SHARED.rglob("*")) if path.is_file()], pydicom_texts)
+    calls = {
+        "kernel_unrelated": (kernel_only, unrelated),
+        "kernel_series": (kernel_only, series),
+        "kernel_part": (kernel_to_parquet, unrelated),
+        "pydicom_unrelated": (pydicom_texts, few),
+        "pydicom_series": (pydicom_texts, series[: len(few)]),
+        "pixels": (pixels_json, few),
+    }
+    if real:
+        calls |= {"kernel_real": (kernel_only, real), "pydicom_real": (pydicom_texts, real)}
+    try:
+        fastdicom_items(few[:1])
+        calls["fastdicom"] = (fastdicom_items, unrelated)
+    except ImportError:
+        print("fastdicom is not installed: kernel_vs_fastdicom is null", file=sys.stderr)
+    return report(compare(calls), len(unrelated), len(real))
+
+
+def report(seconds: dict[str, float], n_files: int, n_real: int) -> dict[str, object]:
+    """The table, printed; and the JSON object."""
+
+    def ratio(slow: str, quick: str) -> float | None:
+        both = slow in seconds and quick in seconds
+        return round(seconds[slow] / seconds[quick], 1) if both else None
+
+    print(f"{'':>20} {'µs a file':>12} {'files/s':>10}")
+    for name, value in seconds.items():
+        print(f"{name:>20} {value * 1e6:>12.1f} {1 / value:>10.0f}")
+    return {
+        "benchmark": "headers",
+        "files": n_files,
+        "real_files": n_real,
+        "load": [round(load, 2) for load in os.getloadavg()],
+        "seconds_a_file": seconds,
+        "ratios": {
+            "kernel_vs_pydicom_unrelated": ratio("pydicom_unrelated", "kernel_unrelated"),
+            "kernel_vs_pydicom_series": ratio("pydicom_series", "kernel_series"),
+            "kernel_vs_pydicom_real": ratio("pydicom_real", "kernel_real"),
+            "kernel_vs_pixels": ratio("pixels", "kernel_unrelated"),
+            "kernel_vs_fastdicom": ratio("fastdicom", "kernel_unrelated"),
+            "part_vs_pydicom_unrelated": ratio("pydicom_unrelated", "kernel_part"),
+        },
+    }
+
+
+def main() -> None:
+    """Measure, print a table and one JSON object."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--files", type=int, default=2000)
+    parser.add_argument("--folder", type=Path, help="keep the synthetic PACS there, or use the one there")
+    arguments = parser.parse_args()
+    warnings.simplefilter("ignore")  # pydicom's, of the real files
+    pa.set_cpu_count(1)
+    with tempfile.TemporaryDirectory() as temporary:
+        result = measure(arguments.folder or Path(temporary) / "pacs", arguments.files)
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()
