@@ -47,7 +47,7 @@ def _cards(context: Context, spec: FeatureSpec, test: Assigned, elbow: int | Non
     k = elbow if elbow is not None else sorted(by_k)[len(by_k) // 2]
     with step(context.spark, f"describing {k} clusters"):
         _, X = encode.of_split(context.spark, context.root, spec, "test")
-    return cards.cards(by_k[k], test.labels, X, spec_columns(spec))
+    return cards.cards(by_k[k], test.labels, test.patients, X, spec_columns(spec))
 
 
 JOB = Job("evaluate", run, (HEADERS, SAMPLE, MODELS, MEDOIDS, ASSIGNMENTS), ("evaluation",))

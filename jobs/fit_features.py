@@ -30,7 +30,10 @@ def run(context: Context) -> Summary:
     headers = delta.read(spark, root, HEADERS).join(train, "SOPInstanceUID", how="left_semi")
     with step(spark, "reading the training part"):
         rows = (
-            headers.select(*encode.COLUMNS).withColumn("elements", kept).toArrow().sort_by("SOPInstanceUID")
+            headers.select(*encode.COLUMNS, "PatientID")
+            .withColumn("elements", kept)
+            .toArrow()
+            .sort_by("SOPInstanceUID")
         )
     version = delta.version(root, TAG_STATISTICS)
     specs = [

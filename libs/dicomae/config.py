@@ -62,7 +62,7 @@ class FunnelConfig:
     minimum_fill: float
     fill_scope: Literal["global", "any_modality"]
     maximum_categories: int
-    minimum_numeric_share: float  # of filled values that parse as numbers, to be numeric
+    minimum_numeric_share: float  # of the values read that parse as numbers, to be numeric
     excluded_vrs: tuple[str, ...]
     identifiers: tuple[str, ...]  # keywords that name a person, an order or a device
     free_text: tuple[str, ...]  # keywords that hold natural language
@@ -77,6 +77,7 @@ class FeaturesConfig:
     lower_quantile: float
     upper_quantile: float
     maximum_values: int  # values of a multi-valued numeric tag that become features
+    minimum_patients: int  # of the training part that have a category, for it to be one
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,40 @@ def load(path: Path) -> Config:
     rules = raw.get("body_part_rules")
     if isinstance(rules, str):
         raw["body_part_rules"] = str((path.parent / rules).resolve())
-    return typing.cast(Config, _build(Config, raw, where=str(path), key=""))
+    config = typing.cast(Config, _build(Config, raw, where=str(path), key=""))
+    _check_ranges(config, where=str(path))
+    return config
+
+
+def _check_ranges(config: Config, where: str) -> None:
+    sample, funnel, features, training = config.sample, config.funnel, config.features, config.training
+    clusters = config.clustering.n_clusters
+    shares = sample.train + sample.validation + sample.test
+    candidates = [("bottleneck", c.bottleneck, 0 < c.bottleneck <= 0.1) for c in training.candidates]
+    rules = [
+        ("ingest.first_read_bytes", config.ingest.first_read_bytes, config.ingest.first_read_bytes >= 1024),
+        ("ingest.batch_files", config.ingest.batch_files, config.ingest.batch_files >= 1),
+        ("ingest.files_per_part", config.ingest.files_per_part, config.ingest.files_per_part >= 1),
+        ("sample.per_modality", sample.per_modality, sample.per_modality >= 1),
+        ("sample.train", sample.train, 0 < sample.train < 1),
+        ("sample.validation", sample.validation, 0 < sample.validation < 1),
+        ("sample.test", sample.test, 0 < sample.test < 1),
+        ("sample.train + validation + test", shares, abs(shares - 1) < 1e-9),
+        ("funnel.minimum_fill", funnel.minimum_fill, 0 <= funnel.minimum_fill <= 1),
+        ("funnel.minimum_unique", funnel.minimum_unique, funnel.minimum_unique in (1, 2)),
+        ("features.lower_quantile", features.lower_quantile, 0 <= features.lower_quantile < 0.5),
+        ("features.upper_quantile", features.upper_quantile, 0.5 < features.upper_quantile <= 1),
+        ("training.epochs", training.epochs, training.epochs >= 1),
+        ("training.batch_size", training.batch_size, training.batch_size >= 2),
+        ("training.candidates", len(training.candidates), len(training.candidates) >= 1),
+        *((f"training.candidates.{name}", value, holds) for name, value, holds in candidates),
+        ("embedding.batch_rows", config.embedding.batch_rows, config.embedding.batch_rows >= 1),
+        ("clustering.n_clusters", clusters, min(clusters, default=0) >= 1),
+        ("evaluation.alpha", config.evaluation.alpha, 0 < config.evaluation.alpha < 1),
+    ]
+    for key, value, holds in rules:
+        if not holds:
+            raise UsageError(f"{where}: key '{key}' is out of range: {value!r}")
 
 
 def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
@@ -222,5 +256,8 @@ def _value(hint: Any, raw: Any, where: str, key: str) -> Any:
         return float(raw)
     if isinstance(hint, type) and not isinstance(hint, types.GenericAlias) and type(raw) is hint:
         return raw
-    wanted = f"one of {', '.join(map(repr, arguments))}" if origin is Literal else str(hint)
+    simple = isinstance(hint, type) and origin is None
+    wanted = hint.__name__ if simple else str(hint)
+    if origin is Literal:
+        wanted = f"one of {', '.join(map(repr, arguments))}"
     raise UsageError(f"{where}: key '{key}' must be {wanted}, not {raw!r}")

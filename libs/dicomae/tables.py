@@ -124,9 +124,9 @@ TAG_STATISTICS = Table(
         ("filled", pa.int64()),  # rows whose value is not empty
         ("fill", pa.float64()),  # filled / rows
         ("fill_by_modality", SHARES),
-        ("varies", pa.bool_()),  # at least two unique values: exact
+        ("varies", pa.bool_()),  # at least two unique values, placeholders aside: exact
         ("distinct_hll", pa.int64()),  # unique values: HyperLogLog, exact when few
-        ("numeric_share", pa.float64()),  # of the filled, those that are numbers throughout
+        ("numeric_share", pa.float64()),  # of the values read, those that are numbers throughout
         ("max_values", pa.int32()),  # most values of one element (value multiplicity)
         ("minimum", pa.float64()),  # over all numbers
         ("maximum", pa.float64()),
@@ -170,7 +170,7 @@ EMBEDDINGS = Table(
         ("model_id", pa.string()),
         ("embedding", pa.list_(pa.float32())),
         ("reconstruction_error", pa.float32()),  # mean squared error of the row
-        ("out_of_vocabulary", pa.int32()),  # categorical values never seen in training
+        ("out_of_vocabulary", pa.int32()),  # categorical values that are not in the vocabulary
         ("clipped", pa.int32()),  # numbers outside the fitted bounds
         ("unparsed", pa.int32()),  # filled values of numeric features that are no numbers
     ),

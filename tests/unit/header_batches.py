@@ -15,10 +15,11 @@ class Header:
     body_part: str | None = None
     elements: dict[str, str | None] | None = field(default_factory=dict)
     vrs: dict[str, str] | None = field(default_factory=dict)
+    patient: str | None = None
 
 
 def header_batch(headers: list[Header]) -> pa.RecordBatch:
-    """The columns that features read."""
+    """The columns that features read, and the patient."""
     return pa.RecordBatch.from_arrays(
         [
             pa.array([f"1.2.{i}" for i in range(len(headers))], pa.string()),
@@ -26,8 +27,9 @@ def header_batch(headers: list[Header]) -> pa.RecordBatch:
             pa.array([h.body_part for h in headers], pa.string()),
             pa.array([h.elements and list(h.elements.items()) for h in headers], TEXTS),
             pa.array([h.vrs and list(h.vrs.items()) for h in headers], TEXTS),
+            pa.array([h.patient for h in headers], pa.string()),
         ],
-        names=["SOPInstanceUID", "Modality", "body_part", "elements", "vrs"],
+        names=["SOPInstanceUID", "Modality", "body_part", "elements", "vrs", "PatientID"],
     )
 
 

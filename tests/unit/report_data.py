@@ -90,7 +90,7 @@ def tag_rows(*keys: str) -> pa.Table:
         "distinct_hll": 7, "minimum": 987654.321, "maximum": 987654.321, "decision": "numeric",
         "run_id": CANARY,
     }  # fmt: skip
-    rows = [{**tag, "key": key, "why": f"why of {key}"} for key in keys]
+    rows = [{**tag, "key": key, "why": f"why {i}"} for i, key in enumerate(keys)]
     return pa.Table.from_pylist(rows, tables.TAG_STATISTICS.schema)
 
 

@@ -1,9 +1,11 @@
 """The configuration: what is read, what is refused, and what the paper's preset says."""
 
 import dataclasses
+import re
 from pathlib import Path
 
 import pytest
+from pydicom.datadict import tag_for_keyword
 
 from dicomae import config
 from dicomae.errors import UsageError
@@ -21,6 +23,13 @@ def write(tmp_path: Path):
         return path
 
     return _write
+
+
+def test_every_keyword_that_is_dropped_by_name_is_one_of_the_standard() -> None:
+    funnel = config.load(CONF / "default.toml").funnel
+    words = [*funnel.identifiers, *funnel.free_text, *funnel.labels]
+    assert [word for word in words if tag_for_keyword(word) is None] == []
+    assert sorted(words) == sorted(set(words))
 
 
 @pytest.mark.parametrize("name", ["default.toml", "local.toml", "paper.toml"])
@@ -127,3 +136,19 @@ def test_a_configuration_cannot_be_changed() -> None:
     loaded = config.load(CONF / "default.toml")
     with pytest.raises(dataclasses.FrozenInstanceError):
         loaded.training.epochs = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("lines", "key"),
+    [
+        ("[sample]\ntrain = 0.9", "sample.train + validation + test"),
+        ("[sample]\nper_modality = 0", "sample.per_modality"),
+        ("[training]\nepochs = 0", "training.epochs"),
+        ("[training]\ncandidates = []", "training.candidates"),
+        ("[clustering]\nn_clusters = [0, 4]", "clustering.n_clusters"),
+        ("[features]\nupper_quantile = 1.5", "features.upper_quantile"),
+    ],
+)
+def test_a_value_out_of_range_is_named(write, lines: str, key: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(f"key '{key}' is out of range")):
+        config.load(write(lines))

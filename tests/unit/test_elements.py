@@ -54,17 +54,10 @@ def test_wanted_keys_keep_their_order_and_others_are_left_out() -> None:
     assert as_set(found) == {(0, "A", "1"), (0, "C", "3")}
 
 
-def test_values_by_key() -> None:
-    found = elements.from_batch(elements_batch({"B": "1", "A": "2"}, {"A": "3"}), ["A", "Z", "B"])
-    by_key = {key: array.to_pylist() for key, array in found.by_key().items()}
-    assert by_key == {"A": ["2", "3"], "B": ["1"]}
-
-
 def test_no_rows_no_elements() -> None:
     for wanted in (None, [], ["A"]):
         found = elements.from_batch(elements_batch(), wanted)
         assert (len(found.rows), len(found.codes), len(found.values)) == (0, 0, 0)
-        assert found.by_key() == {}
 
 
 def test_the_map_may_come_with_large_or_dictionary_texts() -> None:

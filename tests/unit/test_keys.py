@@ -52,6 +52,25 @@ def test_a_key_has_the_vr_of_the_standard(key, vr):
     assert keys.standard_vr(key) == vr
 
 
+@pytest.mark.parametrize(
+    ("key", "shown"),
+    [
+        ("PatientName", "PatientName"),
+        ("00090010", "00090010"),
+        ("0009xx01 GEMS_IDEN_01", "0009xx01 GEMS_IDEN_01"),
+        ("0009xx01 gems_iden_01", "0009xx01 (private)"),
+        ("0009xx01 GEMS_IDEN_01 ANNA", "0009xx01 (private)"),
+        ("0099xxFF CLINIC OF ANNA", "0099xxFF (private)"),
+        ("0099xx01 ANNA\nB[0].C", "0099xx01 (private)"),
+        ("RequestAttributesSequence[0].0099xx01 ANNA", "RequestAttributesSequence[0].0099xx01 (private)"),
+        ("RequestAttributesSequence[0].StudyID", "RequestAttributesSequence[0].StudyID"),
+        ("0099xx01 (private)", "0099xx01 (private)"),
+    ],
+)
+def test_a_creator_that_is_not_public_is_not_shown(key, shown):
+    assert keys.shown_key(key) == shown
+
+
 def test_every_keyword_leads_back_to_its_vr():
     from pydicom._dicom_dict import DicomDictionary
 

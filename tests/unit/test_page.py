@@ -108,7 +108,7 @@ def test_the_page_says_what_was_measured(html: str) -> None:
         "1,651",
         "not a DICOM file",
         "Elbow at 2.",
-        "why of 0029xx10 VENDOR",
+        "0029xx10 VENDOR",
         "Manufacturer is <strong>ACME</strong> in 97 % <small>(all: 20 %)",
         "KVP is <strong>low</strong>: 0.20 <small>(all: 0.30)",
         "numpy 1.26.4",
@@ -179,6 +179,16 @@ def test_a_job_that_did_not_run_leaves_a_page(job: str) -> None:
     html = page.render(replace(full(), metrics=metrics_table(rows), embeddings=None))
     Structure(html)
     assert "not measured" in html.lower()
+
+
+def test_clusters_without_test_rows_are_said_to_be_missing() -> None:
+    assert "The 2 clusters of the compressed data at the elbow, by the instances" in text_of(
+        page.render(full())
+    )
+    rows = [(j, n, labels, 3.0 if n == "elbow" else v) for j, n, labels, v in all_rows()]
+    said = text_of(page.render(replace(full(), metrics=metrics_table(rows))))
+    assert "2 of the 3 clusters of the compressed data at the elbow have instances in the test part. " in said
+    assert "They are shown by these, the largest first. A telling tag" in said
 
 
 def test_no_elbow_one_modality_and_undefined_values() -> None:

@@ -32,6 +32,7 @@ def test_the_funnel_is_the_papers(paper: Config) -> None:
     assert paper.funnel.maximum_categories == 50
     assert {"StudyDescription", "ProtocolName", "ImageComments"} <= set(paper.funnel.free_text)
     assert paper.features.bounds == "minmax"
+    assert paper.features.minimum_patients == 1
 
 
 def test_the_network_is_the_papers(paper: Config) -> None:

@@ -89,7 +89,18 @@ def test_p_values_are_readable(value: float | None, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("share", "text"), [(0.0, "0 %"), (0.001, "<1 %"), (0.1, "10 %"), (0.996, ">99 %"), (1.0, "100 %")]
+    ("share", "text"),
+    [
+        (0.0, "0 %"),
+        (0.001, "<1 %"),
+        (15 / 3000, "<1 %"),
+        (16 / 3000, "1 %"),
+        (0.1, "10 %"),
+        (2984 / 3000, "99 %"),
+        (2985 / 3000, ">99 %"),
+        (0.996, ">99 %"),
+        (1.0, "100 %"),
+    ],
 )
 def test_percentages_do_not_hide_the_few(share: float, text: str) -> None:
     assert wording.percent(share) == text

@@ -23,6 +23,7 @@ CLIPPED = dataclasses.replace(
     lower_quantile=0.001,
     upper_quantile=0.999,
     maximum_values=16,
+    minimum_patients=1,
 )
 MINMAX = dataclasses.replace(CLIPPED, bounds="minmax")
 LABELS = ["Modality", "BodyPartExamined"]
@@ -70,6 +71,58 @@ def test_whole_values_are_categories_and_blanks_are_none() -> None:
     rows = [{"ImageType": text} for text in ("B\\A", "A\\B", " ", "\\", "", None, "A\\B", "A")]
     found = fitted(elements_batch(*rows), ImageType="categorical")
     assert found.columns == ["ImageType=A", "ImageType=A\\B", "ImageType=B\\A"]
+
+
+def of_patients(*rows: tuple[str | None, str | None]) -> pa.RecordBatch:
+    """(patient, value of A)."""
+    return header_batch([Header(patient=patient, elements={"A": value}) for patient, value in rows])
+
+
+def test_a_category_of_too_few_patients_is_none() -> None:
+    batch = of_patients(
+        *[("P1", "Anna's")] * 9,  # a whole series, and still one patient
+        *[(f"P{i}", "common") for i in (1, 1, 2, 3)],
+        *[(f"P{i}", "rare") for i in (4, 4, 5)],
+    )
+    by = dataclasses.replace(MINMAX, minimum_patients=3)
+    found = fitted(batch, by, A="categorical")
+    assert (found.columns, found.left_out) == (["A=common"], ())
+    encoded = found.encode(batch)
+    assert encoded.X.ravel().tolist() == [0] * 9 + [1] * 4 + [0] * 3
+    assert encoded.out_of_vocabulary.tolist() == [1] * 9 + [0] * 4 + [1] * 3
+    cut = pa.Table.from_batches([batch.slice(i, 2) for i in range(0, len(batch), 2)])
+    assert fitted(cut, by, A="categorical") == found
+
+
+def test_a_feature_whose_categories_all_have_too_few_patients_is_left_out() -> None:
+    batch = of_patients(("P1", "x"), ("P1", "x"), ("P2", "y"))
+    found = fitted(batch, dataclasses.replace(MINMAX, minimum_patients=2), A="categorical")
+    assert (found.columns, found.left_out) == ([], ("A",))
+
+
+def test_all_rows_without_a_patient_count_as_one() -> None:
+    batch = of_patients((None, "x"), (None, "x"), (None, "x"), ("P1", "x"), (None, "y"), (None, "y"))
+    for minimum, columns in ((1, ["A=x", "A=y"]), (2, ["A=x"]), (3, [])):
+        by = dataclasses.replace(MINMAX, minimum_patients=minimum)
+        assert fitted(batch, by, A="categorical").columns == columns
+
+
+def test_the_body_parts_patients_are_counted_too() -> None:
+    headers = [
+        Header(body_part=part, patient=who) for part, who in (("HIP", "1"), ("HIP", "2"), ("TOE", "2"))
+    ]
+    by = dataclasses.replace(MINMAX, minimum_patients=2)
+    found = fitted(header_batch(headers), by, BodyPartExamined="categorical")
+    assert found.columns == ["BodyPartExamined=HIP"]
+
+
+def test_what_was_not_read_is_no_category_and_no_number() -> None:
+    batch = elements_batch({"A": "[12 bytes]", "B": "[2 bytes]"}, {"A": "x", "B": "3"}, {"A": "y", "B": "4"})
+    found = fitted(batch, A="categorical", B="numeric")
+    assert found.columns == ["A=x", "A=y", "B"]
+    encoded = found.encode(batch)
+    assert encoded.X.tolist() == [[0, 0, 0], [1, 0, 0], [0, 1, 1]]
+    assert (encoded.out_of_vocabulary.sum(), encoded.unparsed.sum()) == (0, 0)
 
 
 def test_what_the_training_part_does_not_fill_is_left_out() -> None:

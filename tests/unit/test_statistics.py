@@ -16,7 +16,9 @@ from dicomae.features import statistics, tag_count
 KEYS = ["Rows", "Modality", "BodyPartExamined", "PatientAge", "ImageType", "0019xx10 ACME"]
 STANDARD = {"Rows": "US", "Modality": "CS", "BodyPartExamined": "CS", "PatientAge": "AS", "ImageType": "CS"}
 # Few values, so that sameness, emptiness and numbers all meet.
-TEXTS = st.sampled_from([None, "", " ", "\\", "1", "2", "1\\2", "1\\x", "045Y", "A", "1e400", "-7.5"])
+TEXTS = st.sampled_from(
+    [None, "", " ", "\\", "1", "2", "1\\2", "1\\x", "045Y", "A", "1e400", "-7.5", "[4 bytes]"]
+)
 
 
 def header(
@@ -80,7 +82,8 @@ def brute_force(headers: list[Header]) -> dict[str, dict[str, Any]]:
         if not there:
             continue
         filled = [(m, v) for m, v in there if v is not None and v.strip(" \\")]
-        numeric = [[number(c) for c in v.split("\\")] for _, v in filled]
+        read = [v for _, v in filled if v not in ("[4 bytes]", "[sequence]")]
+        numeric = [[number(c) for c in v.split("\\")] for v in read]
         numbers = [n for ns in numeric for n in ns if n is not None]
         result[key] = {
             "rows": len(headers),
@@ -92,9 +95,9 @@ def brute_force(headers: list[Header]) -> dict[str, dict[str, Any]]:
                 for m in ("CT", "MR")
                 if any(f == m for f, _ in filled)
             },
-            "varies": len({v for _, v in filled}) > 1,
-            "distinct_hll": len({v for _, v in filled}),
-            "numeric_share": sum(None not in ns for ns in numeric) / len(filled) if filled else None,
+            "varies": len(set(read)) > 1,
+            "distinct_hll": len(set(read)),
+            "numeric_share": sum(None not in ns for ns in numeric) / len(read) if read else None,
             "max_values": max((len(ns) for ns in numeric), default=0),
             "vr": most_frequent(vrs, STANDARD.get(key), len(there)),
             "bounds": (min(numbers), max(numbers)) if numbers else (None, None),
@@ -222,6 +225,13 @@ def test_no_text_and_no_number_of_a_text_tag_is_shown() -> None:
     shown = str(statistics.finish(found, vrs.get).to_pylist())
     for secret in ("CANARY", "ANNA", "19320304", "123456789"):
         assert secret not in shown
+
+
+def test_what_was_not_read_is_filled_and_no_value() -> None:
+    rows = [{"Rows": text} for text in ("[2 bytes]", "[4 bytes]", "7", "7")]
+    row = by_key(finished(statistics.from_batch(elements_batch(*rows))))["Rows"]
+    assert (row["present"], row["filled"], row["fill"]) == (4, 4, 1.0)
+    assert (row["varies"], row["distinct_hll"], row["numeric_share"], row["minimum"]) == (False, 1, 1.0, 7.0)
 
 
 def test_keys_beyond_the_limit_are_counted_together(monkeypatch: pytest.MonkeyPatch) -> None:

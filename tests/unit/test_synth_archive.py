@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pydicom
 import pytest
+from pydicom.dataset import Dataset
 
-from dicomae.synth import CANARY
+from dicomae.synth import CANARY, CANARY_ID_PREFIX
 from dicomae.synth.archive import Arguments, generate, write_truth
 from dicomae.synth.plan import IMAGES
 from dicomae.synth.spoil import KINDS
@@ -107,6 +108,20 @@ def test_there_are_canaries_in_files_and_none_in_the_truth(
     assert any(CANARY.encode() in (out / row["path"]).read_bytes() for row in rows)
     write_truth(rows, ARGUMENTS, tmp_path / "truth.parquet")
     assert b"CANARY" not in (tmp_path / "truth.parquet").read_bytes()
+
+
+def test_a_canary_is_in_text_that_no_rule_of_names_finds(archive: tuple[Path, Rows]) -> None:
+    out, rows = archive
+    found = set()
+    for row in rows:
+        dataset = read(out / row["path"]) if row["kind"] == "regular" else Dataset()
+        who = str(dataset.get("PatientID"))
+        if who.startswith(CANARY_ID_PREFIX):
+            found.add(who)
+            assert dataset.ClinicalTrialSubjectID == who
+            assert dataset.private_block(0x0099, "DICOMAE ROUTER 1")[0x01].value in (who, who.encode())
+            assert dataset.private_creators(0x0099)[-1] == f"DICOMAE PATIENT {who}"
+    assert found
 
 
 def test_the_bytes_do_not_depend_on_workers_and_do_on_the_seed(tmp_path: Path) -> None:

@@ -103,4 +103,5 @@ def test_names_fit_their_character_sets_and_some_are_canaries() -> None:
     canaries = [person for person in people if person.name == patients.CANARY]
     assert 20 < len(canaries) < 150
     assert all(person.patient_id.startswith(patients.CANARY_ID_PREFIX) for person in canaries)
+    assert [person.is_canary for person in people] == [person in canaries for person in people]
     assert len({person.patient_id for person in people}) == len(people)

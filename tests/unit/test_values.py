@@ -80,3 +80,13 @@ def test_what_python_writes_is_read_back_exactly(numbers: list[float]) -> None:
 def test_filled_is_more_than_padding() -> None:
     texts = ["a", " a ", "0", "a\\", "", " ", "\\", " \\ ", "\0", None]
     assert values.is_filled(pa.array(texts)).tolist() == [True] * 4 + [False] * 6
+    assert values.is_read(pa.array(texts)).tolist() == [True] * 4 + [False] * 6
+
+
+def test_a_placeholder_is_filled_but_no_value() -> None:
+    texts = pa.array(["[12 bytes]", "[sequence]", "[bytes]", "[12 bytes] x", "12", "[0 bytes]"])
+    assert values.is_filled(texts).tolist() == [True] * 6
+    assert values.is_read(texts).tolist() == [False, False, True, True, True, False]
+    parsed = values.parse_numbers(texts)
+    assert parsed.missing.tolist() == [True, True, False, False, False, True]
+    assert parsed.all_numbers().tolist() == [False] * 4 + [True, False]

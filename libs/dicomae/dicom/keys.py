@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from pydicom import datadict
 from pydicom._dicom_dict import DicomDictionary, RepeatersDictionary
+from pydicom._private_dict import private_dictionaries
 
 # PS3.6 leaves these open. A sample of the image follows PixelRepresentation (see SIGN_DEPENDS);
 # data that may be words or bytes is bulk either way, and bulk is never read.
@@ -90,6 +91,20 @@ def standard_vr(key: str) -> str | None:
     tag = datadict.tag_for_keyword(key)
     vr = _FIRST_OF_REPEATERS.get(key) if tag is None else DicomDictionary[tag][0]
     return _resolved(vr)
+
+
+def shown_key(key: str) -> str:
+    """The key as a report may show it: `ggggxxee (private)` where no dictionary knows the creator.
+
+    A private creator is text that came with the file: nothing keeps a person's name out of it. Those in
+    pydicom's private dictionary are public.
+    """
+    parents = _FLATTENED.match(key)
+    prefix = parents[0] if parents else ""
+    private = _PRIVATE_KEY.match(key[len(prefix) :])
+    if private is None or private[3] in private_dictionaries:
+        return key
+    return f"{prefix}{private[1]}xx{private[2]} (private)"
 
 
 @lru_cache(maxsize=65536)

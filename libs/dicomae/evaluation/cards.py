@@ -11,7 +11,9 @@ from dicomae.evaluation.comparison import Metric
 
 TELLING = 5  # columns shown of each cluster
 SHARES = 5  # values shown of each label
-MINIMUM_ROWS = 5  # a category of fewer rows could point at one person
+# A category of fewer patients could point at one person, so its text is not shown. Rows would not do: one
+# series can be hundreds. It holds whatever the vocabulary was fitted with.
+MINIMUM_PATIENTS = 5
 
 
 @dataclass(frozen=True)
@@ -26,20 +28,24 @@ class Column:
 def cards(
     cluster: npt.NDArray[np.int32],
     labels: Mapping[str, Sequence[str | None]],
+    patients: Sequence[str | None],
     X: npt.NDArray[np.float32],
     columns: Sequence[Column],
 ) -> list[Metric]:
     """Metrics that describe each cluster.
 
+    A category is named only where at least `MINIMUM_PATIENTS` patients of all the rows have it.
+
     Parameters
     ----------
     cluster : (n,) cluster of each row.
     labels : label -> (n,) values; null is counted as "unknown".
+    patients : (n,) the rows' patients; all nulls count as one.
     X : (n, d) the rows' columns, in [0, 1]; `columns` says what each is.
     """
     metrics: list[Metric] = []
     overall = X.mean(axis=0) if len(X) else np.zeros(X.shape[1], np.float32)
-    rows_with = (X > 0).sum(axis=0)
+    is_common = _patients_with(X, patients) >= MINIMUM_PATIENTS
     for number in np.unique(cluster):
         inside = cluster == number
         about: dict[str, object] = {"cluster": int(number)}
@@ -52,15 +58,24 @@ def cards(
                 for value, n in top
             ]
         mean = X[inside].mean(axis=0)
-        metrics += _telling(about, mean, overall, rows_with, columns)
+        metrics += _telling(about, mean, overall, is_common, columns)
     return metrics
+
+
+def _patients_with(X: npt.NDArray[np.float32], patients: Sequence[str | None]) -> npt.NDArray[np.int64]:
+    """Of each column (d,): the patients in whose rows it is not 0."""
+    numbers = {patient: number for number, patient in enumerate(dict.fromkeys(patients))}
+    number = np.array([numbers[patient] for patient in patients], np.int64)
+    found = np.zeros((len(numbers), X.shape[1]), np.int64)
+    np.maximum.at(found, number, X > 0)
+    return np.asarray(found.sum(axis=0))
 
 
 def _telling(
     about: dict[str, object],
     mean: npt.NDArray[np.float32],
     overall: npt.NDArray[np.float32],
-    rows_with: npt.NDArray[np.int64],
+    is_common: npt.NDArray[np.bool_],
     columns: Sequence[Column],
 ) -> list[Metric]:
     metrics: list[Metric] = []
@@ -68,7 +83,7 @@ def _telling(
     for i in np.argsort(-np.abs(mean - overall), kind="stable"):
         column = columns[i]
         categorical = column.kind == "categorical"
-        rare_or_absent = categorical and (mean[i] < overall[i] or rows_with[i] < MINIMUM_ROWS)
+        rare_or_absent = categorical and (mean[i] < overall[i] or not is_common[i])
         if column.feature in seen or rare_or_absent:
             continue
         seen.add(column.feature)

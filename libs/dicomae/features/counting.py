@@ -49,10 +49,12 @@ def _value_counts(
     texts = encoded.dictionary
     value = encoded.indices.fill_null(-1).to_numpy().astype(np.int64)
     filled = np.append(values.is_filled(texts), False)[value]  # null, -1, finds the last: not filled
+    read = np.append(values.is_read(texts), False)[value]
     present = np.bincount(found.codes, minlength=n_keys)
-    key_of_pair, value_of_pair, n_of_pair = _pairs(found.codes[filled], value[filled], len(texts))
+    n_filled = np.bincount(found.codes[filled], minlength=n_keys)
+    key_of_pair, value_of_pair, n_of_pair = _pairs(found.codes[read], value[read], len(texts))
     starts = np.searchsorted(key_of_pair, np.arange(n_keys + 1))
-    n_filled = _sums(key_of_pair, n_of_pair, n_keys)
+    n_read = _sums(key_of_pair, n_of_pair, n_keys)
     numbers = _number_counts(texts, key_of_pair, value_of_pair, n_of_pair, n_keys)
     by_modality = _filled_by_modality(found, filled, modality, modalities)
     unique_texts = texts.take(pa.array(value_of_pair)).to_pylist()
@@ -63,6 +65,7 @@ def _value_counts(
             counted[key] = TagCount(
                 present=int(present[code]),
                 filled=int(n_filled[code]),
+                read=int(n_read[code]),
                 filled_by_modality=tag_count.add({}, by_modality.get(code, {})),
                 varies=len(unique) > 1,
                 sole=tag_count.digest(unique[0]) if len(unique) == 1 else None,

@@ -27,18 +27,6 @@ class Elements:
     values: pa.Array
     keys: list[str]
 
-    def by_key(self) -> dict[str, pa.Array]:
-        """Values of each key that occurs."""
-        order = np.argsort(self.codes, kind="stable")
-        values = self.values.take(pa.array(order))
-        ends = np.cumsum(np.bincount(self.codes, minlength=len(self.keys)))
-        starts = np.concatenate([[0], ends[:-1]]) if len(ends) else ends
-        return {
-            key: values.slice(start, end - start)
-            for key, start, end in zip(self.keys, starts.tolist(), ends.tolist(), strict=True)
-            if end > start
-        }
-
 
 def from_batch(batch: pa.RecordBatch, wanted: list[str] | None = None) -> Elements:
     """Elements of a header batch, those of the keys `wanted` alone where they are given.

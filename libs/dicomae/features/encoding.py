@@ -2,10 +2,11 @@
 
 Each outcome is defined, and none is an exception:
 
-- missing: 0, or an all-zero block; not counted.
+- missing, or a placeholder of what was not read: 0, or an all-zero block; not counted.
 - a component that is no number: 0, counted in `unparsed`.
 - a number outside the bounds: clipped to 0 or 1, counted in `clipped`.
-- a category never seen in training: an all-zero block, counted in `out_of_vocabulary`.
+- a category never seen in training, or of too few patients there: an all-zero block, counted in
+  `out_of_vocabulary`.
 - more components than the training part had: those beyond are ignored.
 """
 
@@ -116,8 +117,8 @@ def _encode_categories(plan: Plan, found: Elements, X: npt.NDArray[np.float32]) 
     known = column >= 0
     X[found.rows[known], column[known]] = 1.0
     unknown = np.flatnonzero(~known)
-    filled = values.is_filled(found.values.take(pa.array(unknown)))
-    return _per_row(found.rows[unknown[filled]], len(X))
+    read = values.is_read(found.values.take(pa.array(unknown)))
+    return _per_row(found.rows[unknown[read]], len(X))
 
 
 def _encode_numbers(

@@ -139,8 +139,9 @@ def _keyword(key: str) -> str:
 def _reason_to_keep(tag: dict[str, Any], config: FunnelConfig, numeric: bool) -> str:
     words = _filled_words(tag, config)
     vr, categories = f"VR {tag['vr']}", f"{tag['distinct_hll']} values"
+    numbers = f"{tag['numeric_share'] or 0.0:.1%} numbers"
     if numeric:
-        return f"{vr}, {tag['numeric_share']:.1%} numbers, {words}"
+        return f"{vr}, {numbers}, {words}"
     if tag["vr"] in NUMERIC_VRS:
-        return f"{vr}, but only {tag['numeric_share']:.1%} numbers; {categories}, {words}"
+        return f"{vr}, but only {numbers}; {categories}, {words}"
     return f"{vr}, {categories}, {words}"

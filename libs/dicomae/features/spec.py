@@ -25,6 +25,7 @@ from dicomae.features.feature import MAXIMUM_COMPONENTS, Feature
 
 VERSION = 1
 FEATURE_SETS = ("all", "without_labels")
+_SEEN = pa.schema([("value", pa.string()), ("patient", pa.int32())])
 # The span of two bounds must itself be a number; a DS can come near the largest float.
 _LIMIT = float(np.finfo(np.float64).max) / 2
 
@@ -38,7 +39,8 @@ class FeatureSpec:
     features : sorted by key, components of a split tag in their order.
     feature_set : all, or without_labels.
     statistics_version : version of the table `tag_statistics` that decided.
-    left_out : features that the funnel kept and that are constant or empty in the training part.
+    left_out : features that the funnel kept and that are constant or empty in the training part, or have
+        no category of enough patients there.
     """
 
     features: tuple[Feature, ...]
@@ -102,17 +104,21 @@ def fit(
 
     Parameters
     ----------
-    train : header batch, or a table of them: the training part and nothing else.
+    train : header batch, or a table of them: the training part and nothing else. Beside the columns of
+        features it has `PatientID: string`; all rows where that is null count as one patient.
     decided : what `funnel.decide` returns.
     feature_set : all, or without_labels, which leaves out the keys in `labels`.
 
     Notes
     -----
-    A category is a whole value: `ORIGINAL\PRIMARY` is one. The vocabulary holds every category of the
-    training part; the funnel has dropped tags with too many. Bounds are values of the training part,
-    the nearest ones to the quantiles; where these are equal and the feature is not constant, its
-    minimum and maximum. A split tag has as many features as its longest value in the training part
-    has components, at most `maximum_values`.
+    A category is a whole value: `ORIGINAL\PRIMARY` is one. The vocabulary holds every category that at
+    least `minimum_patients` patients of the training part have: it is stored with the model and shown in
+    reports, where the value of a few could point at one person. How many rows have it says nothing, since
+    one series can be hundreds. The funnel has dropped tags with too many categories.
+
+    Bounds are values of the training part, the nearest ones to the quantiles; where these are equal and
+    the feature is not constant, its minimum and maximum. A split tag has as many features as its longest
+    value in the training part has components, at most `maximum_values`.
 
     Raises
     ------
@@ -127,37 +133,50 @@ def fit(
     kinds = dict(zip(decided["key"].to_pylist(), decided["decision"].to_pylist(), strict=True))
     excluded = labels if feature_set == "without_labels" else ()
     keys = sorted(key for key, kind in kinds.items() if kind != "dropped" and key not in excluded)
-    seen = _values_by_key(train, keys)
+    seen = _seen_by_key(train, keys)
     features: list[Feature] = []
     left_out: list[str] = []
     for key in keys:
-        fitted = _numeric(key, seen[key], config) if kinds[key] == "numeric" else _categorical(key, seen[key])
+        fit_one = _numeric if kinds[key] == "numeric" else _categorical
+        fitted = fit_one(key, seen[key], config)
         features += [f for f in fitted if isinstance(f, Feature)]
         left_out += [f for f in fitted if isinstance(f, str)]
     return FeatureSpec(tuple(features), feature_set, statistics_version, tuple(left_out))
 
 
-def _values_by_key(train: pa.RecordBatch | pa.Table, keys: list[str]) -> dict[str, pa.Array]:
-    batches = train.to_batches() if isinstance(train, pa.Table) else [train]
-    parts: dict[str, list[pa.Array]] = {key: [pa.array([], pa.string())] for key in keys}
-    for batch in batches:
-        for key, array in elements.from_batch(batch, keys).by_key().items():
-            parts[key].append(array)
-    return {key: pa.concat_arrays(arrays) for key, arrays in parts.items()}
+def _seen_by_key(train: pa.RecordBatch | pa.Table, keys: list[str]) -> dict[str, pa.Table]:
+    """Of each key the elements of the training part: `value`, and `patient` as a number; null is one too."""
+    table = pa.Table.from_batches([train]) if isinstance(train, pa.RecordBatch) else train
+    patients = table["PatientID"].combine_chunks().dictionary_encode().indices.fill_null(-1)
+    codes, seen, start = [np.empty(0, np.int64)], [_SEEN.empty_table()], 0
+    for batch in table.to_batches():
+        found = elements.from_batch(batch, keys)
+        of_elements = patients.slice(start, len(batch)).take(pa.array(found.rows))
+        codes.append(found.codes)
+        seen.append(pa.table([found.values, of_elements], schema=_SEEN))
+        start += len(batch)
+    code = np.concatenate(codes)
+    by_key = pa.concat_tables(seen).take(pa.array(np.argsort(code, kind="stable")))
+    ends = np.cumsum(np.bincount(code, minlength=len(keys))).tolist()
+    return {
+        key: by_key.slice(end - n, n) for key, end, n in zip(keys, ends, np.diff([0, *ends]), strict=True)
+    }
 
 
-def _categorical(key: str, seen: pa.Array) -> list[Feature | str]:
-    """The feature, or its name where the training part has no value of it."""
-    unique = pc.unique(seen)
-    vocabulary = unique.filter(pa.array(values.is_filled(unique))).to_pylist()
+def _categorical(key: str, seen: pa.Table, config: FeaturesConfig) -> list[Feature | str]:
+    """The feature, or its name where no value of it has enough patients in the training part."""
+    counted = seen.group_by("value").aggregate([("patient", "count_distinct")])
+    common = counted.filter(pc.greater_equal(counted["patient_count_distinct"], config.minimum_patients))
+    unique = common["value"].combine_chunks()
+    vocabulary = unique.filter(pa.array(values.is_read(unique))).to_pylist()
     if not vocabulary:
         return [key]
     return [Feature(key, key, None, "categorical", None, None, tuple(sorted(vocabulary)))]
 
 
-def _numeric(key: str, seen: pa.Array, config: FeaturesConfig) -> list[Feature | str]:
+def _numeric(key: str, seen: pa.Table, config: FeaturesConfig) -> list[Feature | str]:
     """A feature per component, or its name where it is constant or empty in the training part."""
-    parsed = values.parse_numbers(seen)
+    parsed = values.parse_numbers(seen["value"].combine_chunks())
     components = max(1, min(int(parsed.lengths.max(initial=0)), config.maximum_values, MAXIMUM_COMPONENTS))
     fitted: list[Feature | str] = []
     for component in range(components):

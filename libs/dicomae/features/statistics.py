@@ -34,6 +34,7 @@ PARTIAL = pa.schema(
         ("overflow", pa.int64()),
         ("present", pa.int64()),  # this and the following: see TagCount
         ("filled", pa.int64()),
+        ("read", pa.int64()),
         ("filled_by_modality", _COUNTS),
         ("varies", pa.bool_()),
         ("sole", pa.binary()),
@@ -132,7 +133,7 @@ def finish(statistics: TagStatistics, standard_vr: Callable[[str], str | None]) 
 
     Notes
     -----
-    `numeric_share` is null where nothing is filled; `vr` where it is unknown; `minimum` and `maximum`
+    `numeric_share` is null where no value was read; `vr` where it is unknown; `minimum` and `maximum`
     where there is no number, or the VR is not numeric. `fill_by_modality` leaves out modalities that
     never fill the tag.
     """
@@ -165,7 +166,7 @@ def _finished_row(
         },
         "varies": count.varies,
         "distinct_hll": tag_count.distinct(count.sketch),
-        "numeric_share": count.numeric / count.filled if count.filled else None,
+        "numeric_share": count.numeric / count.read if count.read else None,
         "max_values": count.max_values,
         "minimum": count.minimum if bounded else None,
         "maximum": count.maximum if bounded else None,

@@ -19,18 +19,20 @@ class TagCount:
     Attributes
     ----------
     present, filled : rows with the element; those whose value is not empty.
+    read : filled rows with a value, and not a placeholder of what was not read.
     filled_by_modality : filled rows of each modality, without zeros.
-    varies : whether at least two unique values were filled.
+    varies : whether at least two unique values were read.
     sole : digest of the one unique value, null where there is none or more than one.
     sketch : HyperLogLog of the unique values, serialised; empty where there is none.
-    numeric : filled rows whose value is numbers throughout.
-    max_values : most components of a filled value.
+    numeric : rows whose value is numbers throughout.
+    max_values : most components of a value that was read.
     minimum, maximum : of all finite numbers; infinities the wrong way round where there is none.
     vrs : rows of each VR that is not the dictionary's.
     """
 
     present: int = 0
     filled: int = 0
+    read: int = 0
     filled_by_modality: Mapping[str, int] = field(default_factory=dict)
     varies: bool = False
     sole: bytes | None = None
@@ -49,6 +51,7 @@ def merge(a: TagCount, b: TagCount) -> TagCount:
     return TagCount(
         present=a.present + b.present,
         filled=a.filled + b.filled,
+        read=a.read + b.read,
         filled_by_modality=add(a.filled_by_modality, b.filled_by_modality),
         varies=varies,
         sole=None if varies else a.sole or b.sole,

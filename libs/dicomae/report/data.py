@@ -57,9 +57,9 @@ class ReportData:
     metrics : columns of `tables.METRICS`.
     file_status : `errors.FileStatus` -> files.
     quarantine_reasons : `errors.Reason` -> files.
-    tag_statistics : columns of `tables.TAG_STATISTICS`, scope `sample`, decided.
+    tag_statistics : columns of `tables.TAG_STATISTICS`, scope `sample`, decided; keys as they may be shown.
     body_part_sources : `headers.body_part_source` -> rows.
-    modalities : Modality -> rows of `headers`.
+    modalities : Modality -> rows of `headers`; those of few patients are put together as other.
     sample_splits : split -> Modality -> instances.
     embeddings : columns `embedding` (list<float32>), `Modality`, `body_part`, `cluster` (null where
         there is no elbow); about 2,000 rows at the most. None: nothing was embedded.

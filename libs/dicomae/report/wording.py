@@ -54,7 +54,7 @@ def percent(share: float | None) -> str:
     """A share in [0, 1] as per cent; what is neither none nor all never reads 0 % or 100 %."""
     if share is None:
         return NOT_MEASURED
-    if 0 < share < 0.005:
+    if 0 < share <= 0.005:
         return "<1 %"
     if 0.995 <= share < 1:
         return ">99 %"

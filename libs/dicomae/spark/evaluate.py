@@ -9,10 +9,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import SparkSession
 
+from dicomae.dicom.keys import shown_key
 from dicomae.evaluation.cards import Column
 from dicomae.features.spec import FeatureSpec
 from dicomae.spark import delta
-from dicomae.tables import ASSIGNMENTS, SAMPLE
+from dicomae.tables import ASSIGNMENTS, HEADERS, SAMPLE
 
 
 @dataclass(frozen=True)
@@ -23,11 +24,13 @@ class Assigned:
     ----------
     labels : Modality and BodyPartExamined (repaired) of each row.
     declared : whether the body part was declared, not filled in.
+    patients : PatientID of each row; None is unknown.
     clusters : space -> K -> cluster of each row, int32 (n,).
     """
 
     labels: dict[str, list[str | None]]
     declared: npt.NDArray[np.bool_]
+    patients: list[str | None]
     clusters: dict[str, dict[int, npt.NDArray[np.int32]]]
 
     def where(self, mask: npt.NDArray[np.bool_]) -> "Assigned":
@@ -36,16 +39,19 @@ class Assigned:
         return Assigned(
             {name: [values[i] for i in rows] for name, values in self.labels.items()},
             self.declared[rows],
+            [self.patients[i] for i in rows],
             {s: {k: c[rows] for k, c in by_k.items()} for s, by_k in self.clusters.items()},
         )
 
 
 def assigned(spark: SparkSession, root: Path, model_id: str, split: str) -> Assigned:
-    """Labels and clusters of a split under one model."""
+    """Labels, patients and clusters of a split under one model."""
     sample = delta.read(spark, root, SAMPLE).where(f"split = '{split}'").drop("run_id", "split")
     clusters = delta.read(spark, root, ASSIGNMENTS).where(f"model_id = '{model_id}'")
     chosen = clusters.select("SOPInstanceUID", "space", "cluster")
-    rows = sample.join(chosen, "SOPInstanceUID", how="inner").toArrow().sort_by("SOPInstanceUID")
+    patients = delta.read(spark, root, HEADERS).select("SOPInstanceUID", "PatientID")
+    joined = sample.join(chosen, "SOPInstanceUID", how="inner").join(patients, "SOPInstanceUID", how="inner")
+    rows = joined.toArrow().sort_by("SOPInstanceUID")
     spaces = {
         space: rows.filter(pc.equal(rows["space"], space)) for space in pc.unique(rows["space"]).to_pylist()
     }
@@ -54,16 +60,18 @@ def assigned(spark: SparkSession, root: Path, model_id: str, split: str) -> Assi
     return Assigned(
         {"Modality": first["Modality"].to_pylist(), "BodyPartExamined": first["body_part"].to_pylist()},
         np.array([s in ("declared", "normalised") for s in source], dtype=np.bool_),
+        first["PatientID"].to_pylist(),
         {space: _by_k(part["cluster"]) for space, part in spaces.items()},
     )
 
 
 def spec_columns(spec: FeatureSpec) -> list[Column]:
-    """What each column of X stands for."""
+    """What each column of X stands for, in names that may be shown."""
     columns = []
     for feature in spec.features:
+        name = feature.name.replace(feature.key, shown_key(feature.key), 1)
         values = feature.vocabulary if feature.kind == "categorical" else (None,)
-        columns += [Column(feature.name, feature.kind, value) for value in values]
+        columns += [Column(name, feature.kind, value) for value in values]
     return columns
 
 

@@ -8,6 +8,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from dicomae.config import Config
+from dicomae.dicom.keys import shown_key
+from dicomae.evaluation.cards import MINIMUM_PATIENTS
 from dicomae.report.data import ReportData
 from dicomae.spark import delta
 from dicomae.tables import (
@@ -30,15 +32,14 @@ MAP_ROWS = 2000
 def report_data(spark: SparkSession, root: Path, config: Config) -> ReportData:
     """The report's data; parts whose job has not run are empty."""
     headers = delta.read(spark, root, HEADERS)
-    statistics = delta.read_small(root, TAG_STATISTICS)
     return ReportData(
         title=TITLE,
         metrics=delta.read_small(root, METRICS),
         file_status=_counts(delta.read(spark, root, FILES), "status"),
         quarantine_reasons=_counts(delta.read(spark, root, QUARANTINE), "reason"),
-        tag_statistics=statistics.filter(pc.equal(statistics["scope"], "sample")),
+        tag_statistics=_decided(delta.read_small(root, TAG_STATISTICS)),
         body_part_sources=_counts(headers, "body_part_source"),
-        modalities=_counts(headers, "Modality"),
+        modalities=modality_counts(headers),
         sample_splits=_splits(delta.read_small(root, SAMPLE)),
         embeddings=_map_rows(spark, root),
         runs=delta.read_small(root, RUNS),
@@ -46,8 +47,33 @@ def report_data(spark: SparkSession, root: Path, config: Config) -> ReportData:
     )
 
 
+def _decided(statistics: pa.Table) -> pa.Table:
+    """The sample's tags, without the private creators that are not public."""
+    sample = statistics.filter(pc.equal(statistics["scope"], "sample"))
+    keys = pa.array(map(shown_key, sample["key"].to_pylist()), pa.string())
+    return sample.set_column(sample.schema.get_field_index("key"), "key", keys)
+
+
+def modality_counts(headers: DataFrame) -> dict[str, int]:
+    """Rows of each Modality; those that fewer than `MINIMUM_PATIENTS` patients have are "other".
+
+    What a file says there can be anything, a name among them. All null PatientIDs count as one patient.
+    """
+    patients = F.countDistinct(F.coalesce("PatientID", F.lit("")))
+    counted = headers.groupBy("Modality").agg(F.count("*").alias("rows"), patients.alias("patients"))
+    name = (
+        F.when(F.col("Modality").isNull(), "missing")
+        .when(F.col("patients") < MINIMUM_PATIENTS, "other")
+        .otherwise(F.col("Modality"))
+    )
+    return _collected(counted.groupBy(name.alias("name")).agg(F.sum("rows").alias("count")))
+
+
 def _counts(rows: DataFrame, column: str) -> dict[str, int]:
-    counted = rows.groupBy(F.coalesce(column, F.lit("missing")).alias("name")).count()
+    return _collected(rows.groupBy(F.coalesce(column, F.lit("missing")).alias("name")).count())
+
+
+def _collected(counted: DataFrame) -> dict[str, int]:
     return {row["name"]: row["count"] for row in counted.orderBy(F.desc("count"), "name").collect()}
 
 

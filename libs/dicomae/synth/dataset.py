@@ -80,6 +80,8 @@ def make_series(context: Context) -> tuple[SeriesTruth, Iterator[Instance]]:
     shown = enhanced.fold(context, values) if multiframe else values
     dataset = _dataset(_thinned(context, shown), context.habit)
     private.add_blocks(context, dataset)
+    if context.patient.is_canary:
+        private.add_canary(context, dataset)
     rare.add_overlay(context, dataset)
     return SeriesTruth(declared, how, described), _instances(context, dataset, values, style, multiframe)
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Some patients bear this name and such an ID: neither may reach a log, a report or an error.
+# Some patients bear this name and such an ID: neither may reach a log, a report or an error. The name is
+# the same for all of them, the ID is each one's own, and stands in more elements than PatientID.
 CANARY = "CANARY^DO^NOT^LEAK"
 CANARY_ID_PREFIX = "CANARY-ID-"
 CANARY_SHARE = 0.04
@@ -60,6 +61,11 @@ class Patient:
     height: float  # m
     weight: float  # kg
     charset: str
+
+    @property
+    def is_canary(self) -> bool:
+        """Whether tests search for the patient's name and ID."""
+        return self.name == CANARY
 
 
 def make_patient(seed: int, number: int, sex: str, birth_year: int) -> Patient:

@@ -89,11 +89,12 @@ BLOCKS: dict[str, str] = {
         "0019 06:LO 07:SH 08:LO 16:DS 26:LO 27:SH 28:LO 29:LO 30:US 31:US 32:US 33:US 34:US 35:US"
     ),
 }
+ROUTER = "DICOMAE ROUTER 1"
 # Creators that a PACS, not a modality, adds on some ways into the archive.
 _ROUTERS = {
     "INTELERAD MEDICAL SYSTEMS": "3F01 01:LO 02:LO 03:LO 04:LO 05:LO",
     "MITRA LINKED ATTRIBUTES 1.0": "0031 20:LO",
-    "DICOMAE ROUTER 1": "0099 01:LO 02:US 03:DS 04:UN 05:CS 06:FD",
+    ROUTER: "0099 01:LO 02:US 03:DS 04:UN 05:CS 06:FD",
 }
 _WORDS = ("NORMAL", "STANDARD", "AUTO", "OFF", "ON", "V12", "SMOOTH", "A1", "MODE_B", "FAST")
 
@@ -105,6 +106,14 @@ def add_blocks(context: Context, dataset: Dataset) -> None:
     for creator, block in _ROUTERS.items():
         if context.maybe(0.02):
             _add(context, dataset, creator, block)
+
+
+def add_canary(context: Context, dataset: Dataset) -> None:
+    """Put a canary's ID where hospitals put patients: into a trial's and a router's element and a creator."""
+    who = context.patient.patient_id
+    dataset.ClinicalTrialSubjectID = who
+    dataset.private_block(0x0099, ROUTER, create=True).add_new(0x01, "LO", who)
+    dataset.private_block(0x0099, f"DICOMAE PATIENT {who}", create=True).add_new(0x01, "LO", "YES")
 
 
 def _add(context: Context, dataset: Dataset, creator: str, block: str) -> None:
