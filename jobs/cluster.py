@@ -18,6 +18,7 @@ from dicomae.tables import ASSIGNMENTS, EMBEDDINGS, HEADERS, MEDOIDS, MODELS, SA
 
 
 def run(context: Context) -> Summary:
+    cluster.check(context.root, context.config.clustering)
     version = delta.version(context.root, ASSIGNMENTS)
     found = list(cluster.specs(context.root, context.registry))
     medoids = _fit(context, found)

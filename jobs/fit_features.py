@@ -17,8 +17,6 @@ from dicomae.spark.job import Context, Job, Summary, main
 from dicomae.spark.progress import step
 from dicomae.tables import FEATURE_SPECS, HEADERS, SAMPLE, TAG_STATISTICS
 
-FEATURE_SETS = ("all", "without_labels")
-
 
 def run(context: Context) -> Summary:
     spark, root, config = context.spark, context.root, context.config
@@ -37,7 +35,8 @@ def run(context: Context) -> Summary:
         )
     version = delta.version(root, TAG_STATISTICS)
     specs = [
-        spec.fit(rows, decided, config.features, name, config.funnel.labels, version) for name in FEATURE_SETS
+        spec.fit(rows, decided, config.features, name, config.funnel.labels, version)
+        for name in spec.FEATURE_SETS
     ]
     table = [
         {

@@ -136,6 +136,18 @@ def test_no_patient_is_in_what_was_learned(undisturbed: tuple[dict[str, Any], st
     assert not any(synth.CANARY_ID_PREFIX in spec.read_text(encoding="utf-8") for spec in specs)
 
 
+def test_more_clusters_than_instances_are_a_bad_call(
+    undisturbed: tuple[dict[str, Any], str], place: Path
+) -> None:
+    (place / "many.toml").write_text(CONFIGURATION.replace("[4, 7, 11]", "[4, 5000]"))
+    call = [sys.executable, str(HOME / "jobs" / "cluster.py"), "--tables", str(place / "undisturbed")]
+    done = subprocess.run(
+        [*call, "--conf-file", str(place / "many.toml")], check=False, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "clustering.n_clusters: 5000 clusters of" in done.stderr.splitlines()[-1]
+
+
 def test_killed_five_times_the_tables_are_the_same(
     undisturbed: tuple[dict[str, Any], str], place: Path
 ) -> None:

@@ -186,6 +186,12 @@ def test_a_folder_that_cannot_be_listed_is_kept_in_mind_until_it_can(
     assert "locked" not in run.table(tables.FILES)
 
 
+def test_tables_inside_the_source_are_a_bad_call(run: Ingesting) -> None:
+    run.top = run.root.parent
+    with pytest.raises(UsageError, match="lies inside --source"):
+        run()
+
+
 def test_a_folder_without_files_is_a_bad_call(run: Ingesting, tmp_path: Path) -> None:
     run.top = tmp_path / "nothing"
     run.top.mkdir()

@@ -9,7 +9,7 @@ from scipy.spatial.distance import cdist
 
 from dicomae.clustering import fasterpam
 from dicomae.clustering.distances import manhattan
-from dicomae.clustering.kmedoids import ASSIGNED_TOGETHER, EXHAUSTIVE_ROWS, assign, fit
+from dicomae.clustering.kmedoids import ASSIGNED_TOGETHER, EXHAUSTIVE_ROWS, KMedoids, assign, by_cluster, fit
 from dicomae.errors import UsageError
 
 ENGINES = ("fasterpam", "alternate")
@@ -254,3 +254,18 @@ def test_assign_bad_calls() -> None:
         assign(X, np.zeros((2, 4), np.float32))
     labels, distance = assign(X[:0], X)
     assert len(labels) == len(distance) == 0
+
+
+def test_sums_by_cluster_are_those_of_hand() -> None:
+    found = KMedoids(
+        medoids=np.array([0, 3]),
+        labels=np.array([0, 0, 1, 1, 1], np.int32),
+        distance=np.array([0, 2, 10_001, 0, 1], np.float32),
+        cost=10_004.0,
+        n_iter=1,
+    )
+    sizes, sums, squares = by_cluster(found)
+    assert sizes.tolist() == [2, 3]
+    assert sums.tolist() == [2, 10_002]
+    # Above 2**24: a float32 sum would lose the one.
+    assert squares.tolist() == [4, 10_001**2 + 1]

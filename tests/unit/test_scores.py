@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from dicomae.evaluation.scores import (
     homogeneity,
     normalized_mutual_information,
-    sum_of_squared_distances,
 )
 
 MEANS = {
@@ -98,10 +97,3 @@ def test_one_label_or_one_cluster() -> None:
 def test_lengths_must_agree() -> None:
     with pytest.raises(ValueError, match="1 labels, but 2 clusters"):
         homogeneity(["a"], [0, 1])
-
-
-def test_sum_of_squared_distances() -> None:
-    assert sum_of_squared_distances(np.array([1, 2, 3], np.float32)) == 14
-    assert sum_of_squared_distances(np.array([], np.float32)) == 0
-    # 1e4 + 1 squared has more digits than float32 keeps.
-    assert sum_of_squared_distances(np.full(3, 10_001, np.float32)) == 3 * 10_001**2

@@ -111,6 +111,16 @@ def assign(
     return labels, distance
 
 
+def by_cluster(
+    found: KMedoids,
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+    """Rows of each cluster, and the sums of their distances to its medoid, plain and squared; each (k,)."""
+    k, distance = len(found.medoids), found.distance.astype(np.float64)
+    sizes = np.bincount(found.labels, minlength=k)
+    sums, squares = (np.bincount(found.labels, weights, k) for weights in (distance, distance**2))
+    return sizes, sums.astype(np.float64), squares.astype(np.float64)
+
+
 def _check(distances: NDArray[np.float32], n_clusters: int, engine: Engine, maximum_iterations: int) -> None:
     if distances.ndim != 2 or distances.shape[0] != distances.shape[1] or distances.dtype != np.float32:
         raise ValueError(f"distances must be float32 (n, n), not {distances.dtype} {distances.shape}")

@@ -58,12 +58,6 @@ def normalized_mutual_information(
     return float(normalized_mutual_info_score(true, pred, average_method=average_method))
 
 
-def sum_of_squared_distances(distance: ArrayLike) -> float:
-    """Sum of the squares of `distance` `(n,)`, in float64: what the elbow is looked for in."""
-    values = np.asarray(distance, np.float64)
-    return float(values @ values)
-
-
 def _labelled(
     labels_true: Sequence[str | None], labels_pred: ArrayLike
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -10,6 +10,10 @@ import pyarrow.compute as pc
 BODY_PART = "BodyPartExamined"  # its value comes from the repaired column `body_part`
 
 
+# What a header batch for features has, of the table `headers`.
+COLUMNS = ("SOPInstanceUID", "Modality", "body_part", "elements", "vrs")
+
+
 @dataclass(frozen=True)
 class Elements:
     """Elements of a batch, in no promised order.

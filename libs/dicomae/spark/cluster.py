@@ -13,6 +13,7 @@ from pyspark.sql import SparkSession
 
 from dicomae.clustering import distances, elbow, kmedoids
 from dicomae.config import ClusteringConfig
+from dicomae.errors import UsageError
 from dicomae.evaluation.comparison import Metric
 from dicomae.features.spec import FeatureSpec
 from dicomae.models import registry
@@ -31,6 +32,16 @@ class Part:
     model_id: str
     uids: list[str]
     X: dict[str, npt.NDArray[np.float32]]
+
+
+def check(root: Path, config: ClusteringConfig) -> None:
+    """Raise UsageError where a K is above the number of training instances."""
+    splits = delta.read_small(root, SAMPLE, ["split"])["split"].to_pylist()
+    n, k = splits.count("train"), max(config.n_clusters)
+    if k > n:
+        raise UsageError(
+            f"clustering.n_clusters: {k} clusters of {n} training instances; leave out K above {n}"
+        )
 
 
 def specs(root: Path, registry_root: Path) -> Iterator[tuple[dict[str, Any], FeatureSpec]]:
@@ -83,11 +94,8 @@ def _rows(
     engine: str,
     run_id: str,
 ) -> list[dict[str, Any]]:
-    nearest = found.distance.astype(np.float64)
+    sizes, sums, squares = kmedoids.by_cluster(found)
     k = len(found.medoids)
-    sizes = np.bincount(found.labels, minlength=k)
-    sums = np.bincount(found.labels, weights=nearest, minlength=k)
-    squares = np.bincount(found.labels, weights=nearest**2, minlength=k)
     return [
         {
             "model_id": train.model_id,

@@ -12,6 +12,7 @@ from pyspark import Broadcast
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from dicomae.features import elements
 from dicomae.features.spec import FeatureSpec
 from dicomae.models import autoencoder, registry
 from dicomae.models.autoencoder import TagAutoencoder
@@ -19,7 +20,7 @@ from dicomae.spark import delta
 from dicomae.spark.parts import Kernel
 from dicomae.tables import EMBEDDINGS, HEADERS, SAMPLE
 
-COLUMNS = ("SOPInstanceUID", "Modality", "body_part", "elements", "vrs")
+COLUMNS = elements.COLUMNS
 
 
 def encode(headers: DataFrame, spec: FeatureSpec) -> DataFrame:

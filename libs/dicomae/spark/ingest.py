@@ -8,7 +8,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from dicomae.config import Config
-from dicomae.dicom import bodypart
+from dicomae.dicom import bodypart, source
 from dicomae.errors import FileStatus, JobError, UsageError
 from dicomae.spark import delta, headers
 from dicomae.spark.discovery import list_files
@@ -29,6 +29,9 @@ def ingest(
     UsageError
         `uri` is no folder, or holds no file.
     """
+    _, top = source.open_source(uri)
+    if root.resolve().is_relative_to(Path(top).resolve()):
+        raise UsageError(f"--tables {root} lies inside --source {uri}; each run would ingest its own tables")
     with step(spark, "listing"):
         listing = list_files(spark, uri, staging)
         listed = listing.count()

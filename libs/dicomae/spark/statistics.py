@@ -6,15 +6,13 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql.pandas.types import from_arrow_schema
 
-from dicomae.features import statistics
+from dicomae.features import elements, statistics
 from dicomae.features.statistics import TagStatistics
-
-COLUMNS = ("SOPInstanceUID", "Modality", "body_part", "elements", "vrs")
 
 
 def tag_statistics(headers: DataFrame) -> TagStatistics:
     """Statistics of all rows; `statistics.finish` makes the table of them."""
-    partial = headers.select(*COLUMNS).mapInArrow(_partial, from_arrow_schema(statistics.PARTIAL))
+    partial = headers.select(*elements.COLUMNS).mapInArrow(_partial, from_arrow_schema(statistics.PARTIAL))
     merged = statistics.EMPTY
     # One task's partial at a time: the driver holds two, however many rows there are.
     for rows in partial.toLocalIterator():
