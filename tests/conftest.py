@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from pyspark.sql import SparkSession
 
 from dicomae import config
@@ -12,6 +13,11 @@ from dicomae.config import Config
 
 HOME = Path(__file__).resolve().parents[1]
 SHARED_DICOM = HOME.parent / "shared" / "dicom"
+
+# A change must not fail by an example that another change's run would have drawn.
+settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 
 @pytest.fixture(scope="session")

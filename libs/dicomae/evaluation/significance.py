@@ -11,7 +11,7 @@ from scipy import stats
 from dicomae.config import EvaluationConfig
 
 INTERVAL = (2.5, 97.5)  # percentiles of the bootstrap
-ROUNDING = 64 * np.finfo(np.float64).eps  # a spread below this share of the values is rounding
+ROUNDING = 64 * np.finfo(np.float64).eps  # a spread below this share of the values, or of 1, is rounding
 
 Values = NDArray[np.float64]
 
@@ -102,15 +102,20 @@ def _pairs(original: Sequence[float], compressed: Sequence[float]) -> tuple[Valu
 def _differences(a: Values, b: Values) -> Values:
     """b - a; made equal where they are so up to rounding, as 0.3 - 0.2 and 0.2 - 0.1 are not."""
     difference = b - a
-    rounding = ROUNDING * max(np.abs(a).max(), np.abs(b).max())
+    rounding = _rounding(a, b)
     if np.ptp(difference) > rounding:
         return difference
     mean = difference.mean()
     return np.full_like(difference, mean if abs(mean) > rounding else 0.0)
 
 
+def _rounding(*series: Values) -> float:
+    """Differences up to this are none: scores are of the size of 1, however small some of them are."""
+    return float(ROUNDING * max(1.0, *(np.abs(values).max() for values in series)))
+
+
 def _shapiro(values: Values) -> float | None:
-    if np.ptp(values) <= ROUNDING * np.abs(values).max():
+    if np.ptp(values) <= _rounding(values):
         return None
     return float(stats.shapiro(values).pvalue)
 
