@@ -37,14 +37,7 @@ _INTEGER = re.compile(r"[+-]?[0-9]{1,10}")
 def parse_headers(
     buffers: Sequence[bytes], complete: Sequence[bool], flatten: Sequence[str] = ()
 ) -> HeaderBatch:
-    """Rows of `HEADER` from the first bytes of files; never raises for any bytes.
-
-    Parameters
-    ----------
-    buffers : the first bytes of each file.
-    complete : whether that is the whole file.
-    flatten : keywords of sequences whose first item becomes elements `Parent[0].Child`.
-    """
+    """As `header.parse_headers`, one file after the other, for what the kernel leaves."""
     rows: list[_Row] = []
     index: list[int] = []
     failures: list[Failure] = []
