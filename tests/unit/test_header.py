@@ -143,7 +143,7 @@ def test_outcomes_keep_their_positions():
     good, cut = part10(UID + PIXELS), part10(UID)[:-3]
     batch = parse_headers([cut, good, b"", cut, b"no DICOM", good], [False, True, True, True, True, False])
     assert batch.index.tolist() == [1, 5]
-    assert batch.incomplete == (0,)
+    assert batch.incomplete == {0: len(cut) + 4}  # three bytes, and one of what comes next
     reasons = [(failure.index, failure.reason) for failure in batch.failures]
     assert reasons == [(2, Reason.EMPTY), (3, Reason.TRUNCATED), (4, Reason.NOT_DICOM)]
 
@@ -438,6 +438,37 @@ def test_every_prefix_is_incomplete_or_the_same_row(content):
     check_prefixes(whole, parse_headers(prefixes, [False] * len(prefixes)))
 
 
+@pytest.mark.parametrize(
+    "head", [explicit(9, 0x1001, "OB", bytes(5000)), explicit(8, 0x1140, "SQ", bytes(5000))]
+)
+def test_a_long_value_is_stepped_over_in_one_read(head):
+    content = part10(UID + head + PIXELS)
+    beyond = len(part10(UID + head)) + 1
+    for n in (len(part10(UID)) + 12, 1000, 5000):
+        assert parse_headers([content[:n]], [False]).incomplete == {0: beyond}
+
+
+def test_an_item_of_defined_length_is_stepped_over_in_one_read():
+    item = struct.pack("<HHL", 0xFFFE, 0xE000, 5000) + bytes(5000)
+    begun = part10(UID + struct.pack("<HH2sHL", 8, 0x1140, b"SQ", 0, UNDEFINED))
+    assert parse_headers([(begun + item)[:1000]], [False]).incomplete == {0: len(begun) + 8 + 5000 + 1}
+
+
+def test_a_hostile_length_is_told_as_it_is():
+    content = part10(UID + explicit(9, 0x1001, "OB", b"")[:-4])
+    hostile = content + b"\xfe\xff\xff\xff"
+    assert parse_headers([hostile], [False]).incomplete == {0: len(hostile) + 0xFFFFFFFE + 1}
+
+
+@pytest.mark.parametrize("content", [HAND_MADE, HAND_MADE[350:], part10(deflated(HAND_MADE[356:]), DEFLATED)])
+def test_fewer_bytes_than_are_needed_are_never_enough(content):
+    prefixes = [content[:n] for n in range(len(content) + 1)]
+    incomplete = parse_headers(prefixes, [False] * len(prefixes)).incomplete
+    for n, needed in incomplete.items():
+        assert needed > n
+        assert all(between in incomplete for between in range(n, min(needed, len(prefixes))))
+
+
 def check_prefixes(whole: header.HeaderBatch, cut: header.HeaderBatch) -> None:
     expected = [(failure.reason, failure.detail) for failure in whole.failures]
     assert all([(failure.reason, failure.detail)] == expected for failure in cut.failures)
@@ -597,7 +628,7 @@ def test_every_real_file_has_the_outcome_it_deserves(real, real_batch):
     assert outcomes.pop("manifest.csv") == Reason.NOT_DICOM
     assert len(real) == 465
     assert outcomes == NO_ROW
-    assert real_batch.incomplete == ()
+    assert real_batch.incomplete == {}
     assert real_batch.headers.num_rows == 452
 
 

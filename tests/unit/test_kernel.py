@@ -320,4 +320,4 @@ def test_one_file_does_not_read_its_neighbour():
 
 def test_the_columns_of_an_empty_batch():
     assert parse_headers([], []).headers.schema == header.HEADER
-    assert kernel.parse([b""], [False], frozenset()).incomplete == [0]
+    assert kernel.parse([b""], [False], frozenset()).incomplete == {0: 1}

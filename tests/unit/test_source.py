@@ -198,7 +198,7 @@ def test_reading_grows_eightfold_and_stops_at_the_pixel_data(tmp_path):
     spy = Spy()
     batch = read(pafs.PyFileSystem(spy), [tmp_path / name for name in ("long", "small", "middle")])
     assert batch.failures == ()
-    assert batch.incomplete == ()
+    assert batch.incomplete == {}
     assert sorted(batch.index.tolist()) == [0, 1, 2]
     asked = {name: [n for file, n in spy.reads if file == name] for name in ("small", "middle", "long")}
     assert asked == {"small": [1024], "middle": [1024, 8192], "long": [1024, 8192, 65536]}

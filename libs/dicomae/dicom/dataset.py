@@ -35,7 +35,11 @@ RawElement = tuple[int, str | None, int, int]
 
 
 class NeedsMoreBytes(Exception):
-    """The buffer ends before the header does."""
+    """The buffer ends before the header does; what must be read next begins at the offset `at`."""
+
+    def __init__(self, at: int = 0, detail: str = "") -> None:
+        super().__init__(detail)
+        self.at = at
 
 
 class NotDicom(Exception):
@@ -105,14 +109,17 @@ def read(buffer: bytes, complete: bool) -> RawDataset:
     start, meta = _file_meta(buffer, complete)
     syntax = meta.get(_TRANSFER_SYNTAX)
     beyond: Exception | None = None if complete else NeedsMoreBytes()
-    if syntax in DEFLATED:
+    is_deflated = syntax in DEFLATED
+    if is_deflated:
         buffer, beyond = _inflated(buffer, start)
         start = 0
     encoding = _encoding(buffer, start, syntax)
     try:
         elements, end, at_pixel_data = walk(buffer, start, len(buffer), encoding)
     except NeedsMoreBytes as needs_more:
-        raise (beyond or needs_more) from None
+        if is_deflated:  # its offsets are not the file's
+            raise (beyond or NeedsMoreBytes(detail=str(needs_more))) from None
+        raise
     if beyond is not None and not at_pixel_data:
         raise beyond
     media_uid = meta.get(_MEDIA_INSTANCE_UID)
@@ -147,11 +154,11 @@ def walk(buffer: bytes, start: int, stop: int, encoding: Encoding) -> tuple[list
         else:
             end = at = value + length
         if end > stop:
-            raise NeedsMoreBytes(f"({tag >> 16:04X},{tag & 0xFFFF:04X}) reaches beyond offset {stop}")
+            raise NeedsMoreBytes(end, f"({tag >> 16:04X},{tag & 0xFFFF:04X}) reaches beyond offset {stop}")
         if tag & 0xFFFF:
             elements.append((tag, name, value, end))
     if any(buffer[at:stop]):  # a few zeros are padding of the file
-        raise NeedsMoreBytes(f"an element that begins at offset {at} is cut")
+        raise NeedsMoreBytes(at, f"an element that begins at offset {at} is cut")
     return elements, stop, False
 
 
@@ -209,7 +216,7 @@ def _file_meta(buffer: bytes, complete: bool) -> tuple[int, dict[int, str]]:
             return at, meta
         tag, _, value, length = _header(buffer, at, _EXPLICIT_LITTLE)
         if value + length > len(buffer):
-            raise NeedsMoreBytes
+            raise NeedsMoreBytes(value + length)
         at = value + length
         if tag in (_TRANSFER_SYNTAX, _MEDIA_INSTANCE_UID) and length:
             meta[tag] = buffer[value:at].decode("latin_1").strip(vr.PADDING)
@@ -243,7 +250,7 @@ def _header(buffer: bytes, at: int, encoding: Encoding) -> tuple[int, str | None
     some writers change over, most often inside sequences.
     """
     if len(buffer) - at < 8:
-        raise NeedsMoreBytes
+        raise NeedsMoreBytes(at)
     if not encoding.implicit_vr:
         group, element, letters, length = _EXPLICIT[encoding.little_endian](buffer, at)
         name = _NAMES.get(letters)
@@ -253,7 +260,7 @@ def _header(buffer: bytes, at: int, encoding: Encoding) -> tuple[int, str | None
             if letters not in _LONG:
                 return group << 16 | element, name, at + 8, length
             if len(buffer) - at < 12:
-                raise NeedsMoreBytes
+                raise NeedsMoreBytes(at)
             return group << 16 | element, name, at + 12, _LENGTH[encoding.little_endian](buffer, at + 8)[0]
     tag, length = _tag_and_length(buffer, at, encoding)
     return tag, None, at + 8, length
@@ -306,7 +313,7 @@ def _item_encoding(buffer: bytes, at: int, encoding: Encoding) -> Encoding:
 
 def _tag_and_length(buffer: bytes, at: int, encoding: Encoding) -> tuple[int, int]:
     if len(buffer) - at < 8:
-        raise NeedsMoreBytes
+        raise NeedsMoreBytes(at)
     group, element, length = _IMPLICIT[encoding.little_endian](buffer, at)
     return group << 16 | element, length
 

@@ -40,7 +40,7 @@ def parse_headers(
             odd.append(at)
             continue
         parsed = kernel.parse(buffers[at:end], complete[at:end], frozenset(flatten))
-        incomplete = tuple(at + i for i in parsed.incomplete)
+        incomplete = {at + i: needed for i, needed in parsed.incomplete.items()}
         parts.append(HeaderBatch(parsed.headers, parsed.positions + at, (), incomplete))
         odd += [at + i for i in parsed.odd]
     if odd or not parts:
@@ -64,7 +64,7 @@ def _chunks(sizes: list[int]) -> Iterator[tuple[int, int]]:
 def _moved(batch: HeaderBatch, positions: list[int]) -> HeaderBatch:
     """The batch of some of the buffers with their positions among all."""
     failures = tuple(replace(failure, index=positions[failure.index]) for failure in batch.failures)
-    incomplete = tuple(positions[i] for i in batch.incomplete)
+    incomplete = {positions[i]: needed for i, needed in batch.incomplete.items()}
     index = np.asarray(positions, np.int64)[batch.index]
     return HeaderBatch(batch.headers, index, failures, incomplete)
 
@@ -77,8 +77,8 @@ def _merged(parts: list[HeaderBatch]) -> HeaderBatch:
         order = np.argsort(index)
         headers, index = _spliced(pa.concat_batches([part.headers for part in filled]), order), index[order]
     failures = sorted((f for part in parts for f in part.failures), key=lambda failure: failure.index)
-    incomplete = sorted(i for part in parts for i in part.incomplete)
-    return HeaderBatch(headers, index, tuple(failures), tuple(incomplete))
+    incomplete = dict(sorted(item for part in parts for item in part.incomplete.items()))
+    return HeaderBatch(headers, index, tuple(failures), incomplete)
 
 
 def _spliced(headers: pa.RecordBatch, order: npt.NDArray[np.int64]) -> pa.RecordBatch:

@@ -29,7 +29,7 @@ class Parsed(NamedTuple):
     headers: pa.RecordBatch  # schema HEADER
     positions: npt.NDArray[np.int64]  # of each row's buffer
     odd: list[int]  # to be read by `plain`
-    incomplete: list[int]
+    incomplete: dict[int, int]  # as in `HeaderBatch`
 
 
 def parse(buffers: Sequence[bytes], complete: Sequence[bool], flatten: frozenset[str]) -> Parsed:
@@ -55,7 +55,13 @@ def parse(buffers: Sequence[bytes], complete: Sequence[bool], flatten: frozenset
     odd = np.flatnonzero(status == layout.ODD).tolist() + rows[~kept].tolist()
     if not kept.all():
         headers, rows = headers.filter(pa.array(kept)), rows[kept]
-    return Parsed(headers, rows, sorted(odd), np.flatnonzero(status == layout.INCOMPLETE).tolist())
+    return Parsed(headers, rows, sorted(odd), _incomplete(batch, found))
+
+
+def _incomplete(batch: layout.Batch, found: layout.Found) -> dict[int, int]:
+    cut = np.flatnonzero(found.files[:, layout.STATUS] == layout.INCOMPLETE)
+    after = np.maximum(found.files[cut, layout.NEXT], batch.bounds[cut + 1])
+    return dict(zip(cut.tolist(), (after + 1 - batch.bounds[cut]).tolist(), strict=True))
 
 
 class _Memory:

@@ -14,7 +14,8 @@ MAXIMUM_MISSES = 1 << 16  # noted in one walk
 # Columns of the table of files: offsets in the buffer, -1 where there is none.
 STATUS, START, END, AT_PIXELS, FIRST, COUNT, IS_BIG = range(7)
 CHARSET, CHARSET_END, SYNTAX, SYNTAX_END, MEDIA_UID, MEDIA_UID_END = range(7, 13)
-FILE_COLUMNS = 13
+NEXT = 13  # of an incomplete file: what must be read next begins here, most often beyond the buffer
+FILE_COLUMNS = 14
 
 KEY, VR, VALUE, VALUE_END = range(4)  # columns of descriptors; a value's offsets in the buffer
 STANDARD, FLAGS, COLUMN = range(3)  # columns of what is known of a key

@@ -41,7 +41,7 @@ def parse_headers(
     rows: list[_Row] = []
     index: list[int] = []
     failures: list[Failure] = []
-    incomplete: list[int] = []
+    incomplete: dict[int, int] = {}
     wanted = frozenset(flatten)
     for i, (buffer, whole) in enumerate(zip(buffers, complete, strict=True)):
         try:
@@ -51,13 +51,13 @@ def parse_headers(
             if whole:
                 failures.append(Failure(i, Reason.TRUNCATED, str(needs_more) or "the header is cut"))
             else:
-                incomplete.append(i)
+                incomplete[i] = max(needs_more.at, len(buffer)) + 1
         except _Rejected as rejected:
             failures.append(Failure(i, rejected.reason, rejected.detail))
         except Exception as error:  # noqa: BLE001 (the per-file boundary: no file stops a batch)
             failures.append(Failure(i, Reason.UNREADABLE, type(error).__name__))
     positions = np.asarray(index, dtype=np.int64)
-    return HeaderBatch(_record_batch(rows), positions, tuple(failures), tuple(incomplete))
+    return HeaderBatch(_record_batch(rows), positions, tuple(failures), incomplete)
 
 
 def _row(buffer: bytes, whole: bool, flatten: frozenset[str]) -> _Row:

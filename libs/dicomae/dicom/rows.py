@@ -42,10 +42,12 @@ class HeaderBatch:
     headers : schema `HEADER`, one row for each parsed buffer.
     index : int64 (n_rows,), position of each row's buffer in the input.
     failures : buffers that are no readable header.
-    incomplete : buffers that end before the header does; give more bytes.
+    incomplete : position of each buffer that ends before the header does → bytes from the file's start
+        that are needed at the least to go on: beyond the element, or item, that is cut. A length in the
+        file says so, and may be hostile.
     """
 
     headers: pa.RecordBatch
     index: npt.NDArray[np.int64]
     failures: tuple[Failure, ...]
-    incomplete: tuple[int, ...]
+    incomplete: dict[int, int]

@@ -149,7 +149,7 @@ def _parsed(
     batch = parse_headers(buffers, complete, flatten)
     positions = np.asarray(read, dtype=np.int64)
     failures += [Failure(read[f.index], f.reason, f.detail) for f in batch.failures]
-    incomplete = tuple(read[i] for i in batch.incomplete)
+    incomplete = {read[i]: needed for i, needed in batch.incomplete.items()}
     return HeaderBatch(batch.headers, positions[batch.index], tuple(failures), incomplete)
 
 
@@ -174,7 +174,7 @@ def _concatenated(parts: Sequence[HeaderBatch]) -> HeaderBatch:
     headers = pa.concat_batches([part.headers for part in parts])
     index = np.concatenate([part.index for part in parts])
     failures = sorted((f for part in parts for f in part.failures), key=lambda failure: failure.index)
-    return HeaderBatch(headers, index, tuple(failures), ())
+    return HeaderBatch(headers, index, tuple(failures), {})
 
 
 def _explained(error: Exception) -> tuple[Reason, str]:

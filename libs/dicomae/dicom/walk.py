@@ -46,7 +46,6 @@ def _walk_file(batch: Any, book: Any, found: Any, i: int) -> int:
     buffer, vr_flags, stop, whole = batch.buffer, batch.vr_flags, batch.bounds[i + 1], batch.complete[i]
     slots, about, files, misses, n = book.slots, book.about, found.files, found.misses, found.n
     elements, promoted, blocks, depths = found.elements, found.promoted, found.blocks, found.depths
-    cut = layout.ODD if whole else layout.INCOMPLETE
     at = files[i, layout.START]
     encoding = _encoding_at(buffer, at, stop, files[i, layout.IS_BIG], slots, about)
     if encoding < 0:
@@ -56,7 +55,7 @@ def _walk_file(batch: Any, book: Any, found: Any, i: int) -> int:
     while stop - at >= 8:
         tag, vr, value, length = _element(buffer, at, stop, encoding, vr_flags)
         if tag < 0:
-            return cut
+            return _cut(files, i, at, whole)
         if tag in (_PIXELS, _FLOAT_PIXELS, _DOUBLE_PIXELS):
             files[i, layout.AT_PIXELS] = 1
             break
@@ -64,11 +63,11 @@ def _walk_file(batch: Any, book: Any, found: Any, i: int) -> int:
             vr = _SQ if vr in (layout.NO_VR, _UN) else vr
             end, at = _end_of_items(buffer, value, stop, encoding, vr_flags, depths)
             if end < 0:
-                return cut if end == _CUT else layout.ODD
+                return _cut(files, i, at, whole) if end == _CUT else layout.ODD
         else:
             end = at = value + length
         if end > stop:
-            return cut
+            return _cut(files, i, end, whole)
         if tag & 0xFFFF == 0:  # a group length
             continue
         if tag <= before:
@@ -93,7 +92,7 @@ def _walk_file(batch: Any, book: Any, found: Any, i: int) -> int:
             return layout.ODD
     files[i, layout.END] = at if files[i, layout.AT_PIXELS] == 1 else stop
     if files[i, layout.AT_PIXELS] != 1 and not (whole and _are_zeros(buffer, at, stop)):
-        return cut
+        return _cut(files, i, at, whole)
     _close_signs(elements, files[i, layout.FIRST], n[0], signed)
     return layout.PARSED
 
@@ -148,9 +147,8 @@ def _close_signs(elements: Any, first: int, end: int, signed: bool) -> None:
 def _walk_meta(batch: Any, book: Any, files: Any, i: int) -> int:
     """Status after the file meta information (PS3.10, 7.1); fills START, IS_BIG, SYNTAX, MEDIA_UID."""
     buffer, at, stop, whole = batch.buffer, batch.bounds[i], batch.bounds[i + 1], batch.complete[i]
-    cut = layout.ODD if whole else layout.INCOMPLETE
     if stop - at < _PREAMBLE:
-        return cut
+        return _cut(files, i, at, whole)
     if _uint32(buffer, at + _PREAMBLE - 4, 0) == _PREFIX:
         at += _PREAMBLE
     elif _uint16(buffer, at, 0) != 2 and not _begins_like_a_dataset(batch, book, at):
@@ -158,14 +156,14 @@ def _walk_meta(batch: Any, book: Any, files: Any, i: int) -> int:
     while stop - at >= 2 and _uint16(buffer, at, 0) == 2:
         tag, _, value, length = _element(buffer, at, stop, 0, batch.vr_flags)
         if tag < 0 or value + length > stop:
-            return cut
+            return _cut(files, i, value + length, whole)
         at = value + length
         if length and tag == _TRANSFER_SYNTAX:
             files[i, layout.SYNTAX], files[i, layout.SYNTAX_END] = _stripped(buffer, value, at)
         elif length and tag == _MEDIA_INSTANCE_UID:
             files[i, layout.MEDIA_UID], files[i, layout.MEDIA_UID_END] = _stripped(buffer, value, at)
     if stop - at < 2:
-        return cut
+        return _cut(files, i, at, whole)
     files[i, layout.START] = at
     start, end = files[i, layout.SYNTAX], files[i, layout.SYNTAX_END]
     files[i, layout.IS_BIG] = 1 if _is_same(buffer, start, end, batch.big) else 0
@@ -173,6 +171,13 @@ def _walk_meta(batch: Any, book: Any, files: Any, i: int) -> int:
         if _is_same(buffer, start, end, batch.deflated[row]):
             return layout.ODD
     return layout.PARSED
+
+
+@inner
+def _cut(files: Any, i: int, at: int, whole: Any) -> int:
+    """Status of a file whose bytes end before what begins at an offset."""
+    files[i, layout.NEXT] = at
+    return layout.ODD if whole else layout.INCOMPLETE
 
 
 @inner
