@@ -14,11 +14,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+from xxhash import xxh3_128_hexdigest
 
 from dicomae import tables
 from dicomae.dicom import charset, dataset, keys, vr
@@ -75,7 +75,7 @@ def _row(buffer: bytes, whole: bool, flatten: frozenset[str]) -> _Row:
     uid = texts.textual("SOPInstanceUID") or raw.media_instance_uid
     if not uid:
         raise _Rejected(Reason.NO_INSTANCE_UID, "neither in the data set nor in the file meta information")
-    content = blake2b(memoryview(raw.buffer)[raw.start : raw.end], digest_size=16).hexdigest()
+    content = xxh3_128_hexdigest(memoryview(raw.buffer)[raw.start : raw.end])
     return _Row(uid, raw.transfer_syntax or None, raw.at_pixel_data, content, texts)
 
 
