@@ -1,0 +1,179 @@
+"""Which column of a header table made by others holds which element: a TOML file.
+
+    instance = "SOPInstanceUID"            # the column that identifies a row
+    path = "s3://{bucket}/{name}"          # a column, or a template of columns
+    columns = "keywords"                   # every column named by a PS3.6 keyword is that element
+
+    [elements]                             # further ones, by key of the `elements` map
+    PatientName = "patient.name"           # a dot leads into a column of structs
+
+    [constants]                            # what holds for the whole table
+    InstitutionName = "St. Elsewhere"
+
+A table that keeps data sets as text in the DICOM JSON model is `json = "meta"` and a path, no more.
+"""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydicom.datadict import tag_for_keyword
+
+from dicomae.dicom import keys
+from dicomae.errors import UsageError
+
+TRANSFER_SYNTAX = "TransferSyntaxUID"  # promoted, though it is of the file meta information
+PIXEL_KEYS = ("FloatPixelData", "DoubleFloatPixelData", "PixelData")
+_TEXT_KEYS, _TABLE_KEYS = ("instance", "path", "columns", "json"), ("elements", "constants")
+_TEMPLATE = re.compile(r"\{([^{}]*)\}")
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class ColumnMap:
+    """Where a table has what `headers` needs; columns are named, or `struct.field`.
+
+    Attributes
+    ----------
+    source : the file it was read from, for messages.
+    instance : column whose value becomes SOPInstanceUID. In a table of series it is the one of
+        SeriesInstanceUID, which then stands in for it: a series counts as one instance. "" with `json`.
+    path : column of the path, or a template of columns in braces; "" where the table has none.
+    json : column of whole data sets in the DICOM JSON model; "" where elements have columns.
+    keywords : whether every column that is named by a PS3.6 keyword is that element.
+    elements : key of the `elements` map -> column; it wins over `keywords`.
+    constants : key -> text that each row gets.
+    """
+
+    source: str
+    instance: str = ""
+    path: str = ""
+    json: str = ""
+    keywords: bool = False
+    elements: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+    constants: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+
+
+def load_column_map(path: Path) -> ColumnMap:
+    """The column map that a TOML file holds.
+
+    Raises
+    ------
+    UsageError
+        The file is missing or no TOML; a key is unknown, missing, of another type or excluded by
+        another; an element is none that a dictionary knows.
+    """
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UsageError(f"{path}: no such column map; conf/columns has some") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise UsageError(f"{path}: not a readable TOML file: {error}") from error
+    _check_keys(raw, str(path))
+    _check_elements(raw, str(path))
+    named = {key: raw[key] for key in ("instance", "path", "json", *_TABLE_KEYS) if key in raw}
+    return ColumnMap(str(path), keywords="columns" in raw, **named)
+
+
+def _check_keys(raw: Mapping[str, Any], where: str) -> None:
+    for key, value in raw.items():
+        if key not in (*_TEXT_KEYS, *_TABLE_KEYS):
+            known = ", ".join((*_TEXT_KEYS, *_TABLE_KEYS))
+            raise UsageError(f"{where}: unknown key '{key}' = {value!r}; known are: {known}")
+        if key in _TEXT_KEYS and (not isinstance(value, str) or not value):
+            raise UsageError(f"{where}: key '{key}' must be a text, not {value!r}")
+        if key in _TABLE_KEYS and not isinstance(value, dict):
+            raise UsageError(f"{where}: key '{key}' must be a table of texts, not {value!r}")
+    if raw.get("columns", "keywords") != "keywords":
+        raise UsageError(f"{where}: key 'columns' must be 'keywords' or left out, not {raw['columns']!r}")
+    excluded = [key for key in raw if key not in ("json", "path")]
+    if "json" in raw and excluded:
+        raise UsageError(f"{where}: key 'json' stands for whole data sets: '{excluded[0]}' must go")
+    if "json" not in raw and "instance" not in raw:
+        raise UsageError(f"{where}: key 'instance' is missing: the column that identifies a row")
+    if not {"json", "columns", "elements"} & set(raw):
+        raise UsageError(f"{where}: one of the keys 'elements', 'columns' and 'json' must be there")
+
+
+def _check_elements(raw: Mapping[str, Any], where: str) -> None:
+    for table in _TABLE_KEYS:
+        for key, value in raw.get(table, {}).items():
+            if not isinstance(value, str) or not value:
+                raise UsageError(f"{where}: key '{table}.{key}' must be a text, not {value!r}")
+            if not is_element(key):
+                allowed = "a keyword of PS3.6 outside the file meta, ggggeeee, or 'ggggxxee CREATOR'"
+                raise UsageError(
+                    f"{where}: key '{table}.{key}' = {value!r}: allowed is {allowed} that a dictionary knows"
+                )
+
+
+def is_element(key: str) -> bool:
+    """Whether a key names what a data set, or the transfer syntax, may be."""
+    if key == TRANSFER_SYNTAX:
+        return True
+    tag = tag_for_keyword(key)
+    is_meta = tag is not None and tag >> 16 <= 2  # commands and file meta information
+    return not is_meta and keys.standard_vr(key) is not None
+
+
+def element_columns(schema: pa.Schema, columns: ColumnMap) -> dict[str, str]:
+    """Column of each element that the table has, by key, sorted.
+
+    Raises
+    ------
+    UsageError
+        The table lacks a column that the map names.
+    """
+    for key, name in (("instance", columns.instance), ("json", columns.json)):
+        if name:
+            field_type(schema, name, columns, key)
+    for name in path_columns(columns):
+        field_type(schema, name, columns, "path")
+    for key, name in columns.elements.items():
+        field_type(schema, name, columns, f"elements.{key}")
+    named = {name: name for name in schema.names if is_element(name)} if columns.keywords else {}
+    return dict(sorted({**named, **columns.elements}.items()))
+
+
+def path_columns(columns: ColumnMap) -> list[str]:
+    """The columns that a path is made of."""
+    found = _TEMPLATE.findall(columns.path)
+    return found or ([columns.path] if columns.path else [])
+
+
+def path_pieces(columns: ColumnMap) -> list[str]:
+    """A path's template cut at its columns: text, column, text, …, text."""
+    return _TEMPLATE.split(columns.path) if _TEMPLATE.search(columns.path) else ["", columns.path, ""]
+
+
+def field_type(schema: pa.Schema, name: str, columns: ColumnMap, key: str) -> pa.DataType:
+    """Type of a column, or of a field inside one of structs."""
+    found = schema.get_all_field_indices(name)
+    if len(found) > 1:
+        raise UsageError(f"{columns.source}: key '{key}': the table has {len(found)} columns '{name}'")
+    if found:
+        return schema.field(found[0]).type
+    parent, _, child = name.rpartition(".")
+    if parent:
+        outer = field_type(schema, parent, columns, key)
+        if pa.types.is_struct(outer) and outer.get_field_index(child) >= 0:
+            return outer.field(child).type
+    known = ", ".join(schema.names)
+    raise UsageError(
+        f"{columns.source}: key '{key}': no column '{name}' in the table; its columns are: {known}"
+    )
+
+
+def column(batch: pa.RecordBatch, name: str) -> pa.Array:
+    """Values of a column, or of a field inside one of structs; null where a struct is."""
+    at = batch.schema.get_field_index(name)
+    if at >= 0:
+        return batch.column(at)
+    parent, _, child = name.rpartition(".")
+    return pc.struct_field(column(batch, parent), child)
