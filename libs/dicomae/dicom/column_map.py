@@ -92,6 +92,8 @@ def _check_keys(raw: Mapping[str, Any], where: str) -> None:
             raise UsageError(f"{where}: key '{key}' must be a table of texts, not {value!r}")
     if raw.get("columns", "keywords") != "keywords":
         raise UsageError(f"{where}: key 'columns' must be 'keywords' or left out, not {raw['columns']!r}")
+    if "" in _TEMPLATE.findall(raw.get("path", "")):
+        raise UsageError(f"{where}: key 'path' = {raw['path']!r}: braces must hold a column")
     excluded = [key for key in raw if key not in ("json", "path")]
     if "json" in raw and excluded:
         raise UsageError(f"{where}: key 'json' stands for whole data sets: '{excluded[0]}' must go")
@@ -128,17 +130,17 @@ def element_columns(schema: pa.Schema, columns: ColumnMap) -> dict[str, str]:
     Raises
     ------
     UsageError
-        The table lacks a column that the map names.
+        A column that the map names is missing, or there twice.
     """
-    for key, name in (("instance", columns.instance), ("json", columns.json)):
+    named = {name: name for name in schema.names if is_element(name)} if columns.keywords else {}
+    elements = dict(sorted({**named, **columns.elements}.items()))
+    wanted = [("instance", columns.instance), ("json", columns.json)]
+    wanted += [("path", name) for name in path_columns(columns)]
+    wanted += [(f"elements.{key}", name) for key, name in elements.items()]
+    for key, name in wanted:
         if name:
             field_type(schema, name, columns, key)
-    for name in path_columns(columns):
-        field_type(schema, name, columns, "path")
-    for key, name in columns.elements.items():
-        field_type(schema, name, columns, f"elements.{key}")
-    named = {name: name for name in schema.names if is_element(name)} if columns.keywords else {}
-    return dict(sorted({**named, **columns.elements}.items()))
+    return elements
 
 
 def path_columns(columns: ColumnMap) -> list[str]:

@@ -19,7 +19,7 @@ NAME_PARTS = ("FamilyName", "GivenName", "MiddleName", "NamePrefix", "NameSuffix
 
 BINARY_FLOATS = frozenset({"FL", "FD"})
 
-_WHOLE = 2.0**53  # up to here a double holds every integer
+WHOLE = 2.0**53  # up to here a double holds every integer
 
 
 class UnsuitableType(Exception):
@@ -69,7 +69,7 @@ def _floats(column: pa.Array, name: str) -> pa.StringArray:
     if name in BINARY_FLOATS:
         return _shortest(values, given)
     given &= ~np.isnan(values)
-    whole = given & (np.abs(values) < _WHOLE) & (values == np.trunc(values))
+    whole = given & (np.abs(values) < WHOLE) & (values == np.trunc(values))
     integers = pa.array(np.where(whole, values, 0).astype(np.int64)).cast(pa.string())
     return pc.if_else(pa.array(whole), integers, _shortest(values, given))
 

@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from dicomae.dicom import keys, vr
 from dicomae.dicom.column_text import PARAGRAPHS, STRIPPED_LEFT
-from dicomae.dicom.column_values import NAME_GROUPS
+from dicomae.dicom.column_values import BINARY_FLOATS, NAME_GROUPS, WHOLE
 from dicomae.dicom.flat import Flat
 from dicomae.dicom.rows import Failure
 from dicomae.errors import Reason
@@ -27,7 +27,6 @@ from dicomae.errors import Reason
 _PIXELS, _LAST_PIXELS = 0x7FE00008, 0x7FE00010
 _META, _SYNTAX, _MEDIA_UID, _UID = 0x0002, "00020010", "00020003", "00080018"
 _HEXADECIMAL = frozenset("0123456789abcdefABCDEF")
-_WHOLE = 2.0**53  # up to here a double holds every integer
 
 
 def read(texts: pa.StringArray, column: str) -> tuple[Flat, list[Failure]]:
@@ -42,7 +41,7 @@ def read(texts: pa.StringArray, column: str) -> tuple[Flat, list[Failure]]:
     for i, text in enumerate(texts.to_pylist()):
         row = _Row()
         if text is None:
-            failures.append(Failure(i, Reason.EMPTY, f"nothing in column '{column}'"))
+            failures.append(Failure(i, Reason.EMPTY, f"no text in column '{column}'"))
         else:
             try:
                 row = _row(json.loads(text))
@@ -55,9 +54,11 @@ def read(texts: pa.StringArray, column: str) -> tuple[Flat, list[Failure]]:
 
 @dataclass
 class _Row:
-    """One data set; an element is (text or None, VR or None if the dictionary's, error or None)."""
+    """One data set: texts by key; VRs that are not the dictionary's; why a text is missing."""
 
-    elements: dict[str, tuple[str | None, str | None, str | None]] = field(default_factory=dict)
+    texts: dict[str, str | None] = field(default_factory=dict)
+    vrs: dict[str, str] = field(default_factory=dict)
+    errors: dict[str, str] = field(default_factory=dict)
     uid: str | None = None
     syntax: str | None = None
     has_pixels: bool = False
@@ -66,17 +67,15 @@ class _Row:
 def _flat(rows: Sequence[_Row]) -> Flat:
     codes: dict[str, int] = {}
     for row in rows:
-        for key in row.elements:
+        for key in row.texts:
             codes.setdefault(key, len(codes))
-    found = [element for row in rows for element in row.elements.values()]
-    values, vrs, errors = (pa.array([e[i] for e in found], pa.string()) for i in range(3))
     return Flat(
         names=list(codes),
-        rows=np.repeat(np.arange(len(rows)), [len(row.elements) for row in rows]),
-        codes=np.array([codes[key] for row in rows for key in row.elements], np.int64),
-        values=values,
-        vrs=vrs,
-        errors=errors,
+        rows=np.repeat(np.arange(len(rows)), [len(row.texts) for row in rows]),
+        codes=np.array([codes[key] for row in rows for key in row.texts], np.int64),
+        values=pa.array([text for row in rows for text in row.texts.values()], pa.string()),
+        vrs=pa.array([row.vrs.get(key) for row in rows for key in row.texts], pa.string()),
+        errors=pa.array([row.errors.get(key) for row in rows for key in row.texts], pa.string()),
         uids=pa.array([row.uid for row in rows], pa.string()),
         syntaxes=pa.array([row.syntax for row in rows], pa.string()),
         has_pixels=np.array([row.has_pixels for row in rows], np.bool_),
@@ -93,12 +92,21 @@ def _row(members: Mapping[str, Any]) -> _Row:
         if group <= _META or element == 0 or tag >= _PIXELS:
             continue
         key, standard = keys.describe(tag, creators.get(tag >> 8))
-        name = str(member.get("vr", ""))
-        text, error = _element(name, member)
-        row.elements[key] = (text, name if name != standard and name in vr.READERS else None, error)
+        name = _vr_of(member, standard)
+        row.texts[key], error = _element(name, member)
+        if name != standard:
+            row.vrs[key] = name
+        if error:
+            row.errors[key] = error
     row.uid = _textual(members, _UID) or _textual(members, _MEDIA_UID)
     row.syntax = _textual(members, _SYNTAX)
     return row
+
+
+def _vr_of(member: Any, standard: str | None) -> str:
+    """As written, if it is one ("OB or OW" is none), else the dictionary's, else UN."""
+    name = member.get("vr") if isinstance(member, dict) else None
+    return name if isinstance(name, str) and name in vr.READERS else standard or "UN"
 
 
 def _is_tag(name: str) -> bool:
@@ -107,7 +115,7 @@ def _is_tag(name: str) -> bool:
 
 def _textual(members: Mapping[str, Any], tag: str) -> str | None:
     member = members.get(tag)
-    return None if member is None or member.get("vr") != "UI" else _element("UI", member)[0]
+    return _element("UI", member)[0] if _vr_of(member, None) == "UI" else None
 
 
 def _creators(tags: Mapping[int, Mapping[str, Any]]) -> dict[int, str]:
@@ -123,22 +131,26 @@ def _creators(tags: Mapping[int, Mapping[str, Any]]) -> dict[int, str]:
     return creators
 
 
-def _element(name: str, member: Mapping[str, Any]) -> tuple[str | None, str | None]:
+def _element(name: str, member: Any) -> tuple[str | None, str | None]:
     """Text of an element, and why there is none."""
-    if name not in vr.READERS:
-        return None, "unknown_vr"
-    if name in vr.BULK:
-        return _bulk(member)
-    values = member.get("Value") or []
+    try:
+        return _bulk(member) if name in vr.BULK else (_value(name, member.get("Value") or []), None)
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return None, "undecodable"
+    except (TypeError, ValueError, AttributeError, OverflowError):
+        return None, "bad_value"
+
+
+def _value(name: str, values: Any) -> str | None:
+    if not isinstance(values, list):
+        raise TypeError(name)
     if name == "SQ":
-        return (vr.SEQUENCE_TEXT if values else None), None
+        return vr.SEQUENCE_TEXT if values else None
     text = "\\".join([_text(name, value) for value in values])
     if not text.isascii():
-        try:
-            text.encode()
-        except UnicodeEncodeError:  # half of a surrogate pair
-            return None, "undecodable"
-    return text if text.strip("\\") or (name in PARAGRAPHS and text) else None, None
+        text.encode()
+    is_filled = text if name in PARAGRAPHS else text.strip("\\")
+    return text if is_filled else None
 
 
 def _bulk(member: Mapping[str, Any]) -> tuple[str | None, str | None]:
@@ -154,20 +166,17 @@ def _text(name: str, value: Any) -> str:
         return ""
     if name == "PN" and not isinstance(value, str):
         return "=".join([str(value.get(group) or "") for group in NAME_GROUPS]).rstrip("=").strip(vr.PADDING)
+    if name in BINARY_FLOATS:
+        with np.errstate(over="ignore"):
+            return str(np.float32(value)) if name == "FL" else repr(float(value))
     if isinstance(value, str):
         return value.strip(vr.PADDING) if name in STRIPPED_LEFT else value.rstrip(vr.PADDING)
-    return _number(name, value)
-
-
-def _number(name: str, value: float) -> str:
-    """`str` of an integer; of a float as `column_values` writes it."""
-    if name == "FL":
-        return str(np.float32(value))
-    if name == "FD":
-        return repr(float(value))
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(name)
-    is_whole = isinstance(value, int) or (
-        math.isfinite(value) and abs(value) < _WHOLE and value == int(value)
-    )
-    return str(int(value)) if is_whole else repr(value)
+    return _number(value)
+
+
+def _number(value: float) -> str:
+    """As `column_values` writes an integer or a float."""
+    is_whole = math.isfinite(value) and abs(value) < WHOLE and value == int(value)
+    return str(int(value)) if is_whole or isinstance(value, int) else repr(value)
