@@ -46,6 +46,8 @@ TYPES = [
     ("SliceThickness", pa.array([0.5], pa.float16()), ["0.5"]),
     ("SliceThickness", pa.array([decimal.Decimal(d) for d in ("1.500", "0.000", "-3.000", "100.000")]),
      ["1.5", "0", "-3", "100"]),
+    ("SliceThickness", pa.array([decimal.Decimal("0"), decimal.Decimal("2.5")], pa.decimal128(38, 9)),
+     ["0", "2.5"]),
     ("SliceThickness", pa.array([" 1.50", "1,5\0", "", None]), ["1.50", "1,5", None, "absent"]),
     ("DiffusionBValue", pa.array([0.1, 1.0, np.nan]), ["0.1", "1.0", "nan"]),  # FD
     ("DiffusionBValue", pa.array([1000, None], pa.int32()), ["1000.0", "absent"]),
@@ -63,6 +65,8 @@ TYPES = [
     ("StudyTime", pa.array(["01:02:03", "01:02:03.25", "0102"]), ["010203", "010203.25", "0102"]),
     ("StudyTime", moments("1965-02-03T04:05:06.5"), ["040506.500000"]),
     ("AcquisitionDateTime", moments("1965-02-03T04:05:06"), ["19650203040506"]),
+    ("AcquisitionDateTime", pa.array([0, -1], pa.timestamp("s")), ["19700101000000", "19691231235959"]),
+    ("AcquisitionDateTime", pa.array([1500000999], pa.timestamp("ns")), ["19700101000001.500000"]),
     ("AcquisitionDateTime", pa.array([dt.datetime(2024, 2, 29, 4, 5, 6, 7, dt.UTC)]),
      ["20240229040506.000007+0000"]),
     ("PixelSpacing", pa.array([[0.5, 1.0], [], None, [None, 2.0]]), ["0.5\\1", "absent", "absent", "\\2"]),

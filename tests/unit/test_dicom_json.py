@@ -55,6 +55,8 @@ def dataset() -> Dataset:
     block = ds.private_block(0x0019, "SIEMENS MR HEADER", create=True)
     block.add_new(0x0C, "IS", "1000")
     block.add_new(0xFE, "LO", "unknown")
+    ds.add_new(0x00190011, "LO", "SIEMENS MR HEADER")  # a second block: the first has the name
+    ds.add_new(0x0019110C, "IS", "2000")
     ds.add_new(0x00280106, "SS", -5)  # US or SS
     return ds
 
@@ -162,6 +164,11 @@ def test_a_member_that_is_no_element_of_its_vr_is_an_error_beside_the_others() -
         "Modality": "bad_value",
     }
     assert row["elements"]["Manufacturer"] == "\\b"  # by the dictionary's VR
+
+
+def test_bytes_are_no_identifier_whatever_the_tag() -> None:
+    row = one(x00100020={"vr": "OB", "InlineBinary": "AAAA"})
+    assert (row["PatientID"], row["elements"]["PatientID"]) == (None, "[3 bytes]")
 
 
 def test_what_is_no_data_set_is_a_failure_that_holds_no_value() -> None:

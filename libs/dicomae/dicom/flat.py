@@ -111,10 +111,10 @@ def _map(
 
 
 def _digests(words: pa.StringArray, values: pa.StringArray, first: npt.NDArray[np.int32]) -> list[str]:
-    """Of each row: lengths of keys and texts, -1 for null, then the keys, then the texts."""
+    """Of each row: the lengths of its keys and texts, then the keys, then the texts; null is nothing."""
     key_at, key_bytes = _text_buffers(words)
     value_at, value_bytes = _text_buffers(values)
-    lengths = np.stack([np.diff(key_at), np.where(_is_filled(values), np.diff(value_at), -1)], axis=1)
+    lengths = np.stack([np.diff(key_at), np.diff(value_at)], axis=1)
     sizes = lengths.astype(np.int32).tobytes()
     starts, ends = first[:-1], first[1:]
     found = []
