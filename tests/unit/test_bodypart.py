@@ -150,6 +150,19 @@ def test_texts_that_contradict_each_other_fill_nothing(
     assert one(**texts)[0] == expected
 
 
+@pytest.mark.parametrize(
+    ("series", "study", "expected"),
+    [
+        ("PET WB", "PET/CT chest", ("CHEST", "filled-from-StudyDescription")),
+        ("brain", "PET WB", ("BRAIN", "filled-from-SeriesDescription")),
+        ("WB", "whole body", ("WHOLEBODY", "filled-from-SeriesDescription")),
+        ("PET WB", "tumour", ("WHOLEBODY", "filled-from-SeriesDescription")),
+    ],
+)
+def test_a_part_beside_the_whole_body_is_the_part(series: str, study: str, expected: tuple[str, str]) -> None:
+    assert one("PT", SeriesDescription=series, StudyDescription=study) == expected
+
+
 def test_a_contradiction_leaves_what_is_known_otherwise() -> None:
     texts = {"SeriesDescription": "tibia", "StudyDescription": "thumb"}  # both are the extremity's
     assert one("CR", BodyPartExamined="EXTREMITY", **texts) == ("TIBIA", "filled-from-SeriesDescription")

@@ -100,6 +100,9 @@ def test_six_languages(part: str) -> None:
         ("Feet First Prone", None),
         ("Tórax de pie", "CHEST"),  # standing
         ("Thorax de face", "CHEST"),  # from the front
+        ("CT SCOUT HEAD IN", None),
+        ("SUBSQ TX", None),  # treatment, not Portuguese thorax
+        ("CT head and neck", "HEADNECK"),
         ("C-arm", None),
         ("Knie Beschwerden bei Brustwirbelsäule", "TSPINE"),  # the first rule wins
     ],
@@ -113,6 +116,10 @@ def test_the_same_word_by_modality() -> None:
     assert parts_of(("HEAD",), "CR") + parts_of(("HEAD",), "CT") == ["SKULL", "HEAD"]
     assert parts_of(("knee WB",), "CR") + parts_of(("WB",), "PT") == ["KNEE", "WHOLEBODY"]  # weight bearing
     assert parts_of(("whole body", "WB chest"), "MR") == [None, "CHEST"]  # a station of it
+    assert parts_of(("CT WB",), "CT") == ["NECKCHESTABDPELV"]  # of PET/CT, or after an accident
+    assert parts_of(("AP routine", "Topogram AP"), "CT") == ["ABDOMENPELVIS", None]
+    assert parts_of(("AP routine",), "CR") + parts_of(("PE",), "CT") == [None, "CHEST"]
+    assert parts_of(("PE", "VIBRANT"), "MR") == [None, "BREAST"]
     assert parts_of(("main",), "CR") + parts_of(("main",), "XA") == ["HAND", None]
 
 
