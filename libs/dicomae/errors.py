@@ -26,6 +26,12 @@ class Reason(StrEnum):
     TOO_LARGE = "too_large"
     PERMISSION = "permission"
     IO_ERROR = "io_error"
+    MISSING = "missing"
+    TIMEOUT = "timeout"
+    ARCHIVE_DAMAGED = "archive_damaged"
+    ARCHIVE_BOMB = "archive_bomb"
+    ARCHIVE_ENCRYPTED = "archive_encrypted"
+    ARCHIVE_NESTED = "archive_nested"
 
 
 class FileStatus(StrEnum):

@@ -32,4 +32,10 @@ def test_codes_are_written_to_tables_as_plain_text() -> None:
         "too_large",
         "permission",
         "io_error",
+        "missing",
+        "timeout",
+        "archive_damaged",
+        "archive_bomb",
+        "archive_encrypted",
+        "archive_nested",
     }

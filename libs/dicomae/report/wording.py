@@ -19,6 +19,12 @@ REASON = {
     Reason.TOO_LARGE: "the header is longer than the configured limit",
     Reason.PERMISSION: "no permission to read it",
     Reason.IO_ERROR: "the storage failed while reading it",
+    Reason.MISSING: "is named by a list, a DICOMDIR or an inventory, or was listed, and is not there",
+    Reason.TIMEOUT: "the storage gave no answer in the configured time",
+    Reason.ARCHIVE_DAMAGED: "the archive or this member is damaged; what came before the damage is read",
+    Reason.ARCHIVE_BOMB: "the archive grows beyond the configured bounds when it is read",
+    Reason.ARCHIVE_ENCRYPTED: "a member of an archive that needs a password",
+    Reason.ARCHIVE_NESTED: "an archive inside an archive, which is not opened",
 }
 STEP = {
     "occur": "tags that occur at least once",

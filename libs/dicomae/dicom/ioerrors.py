@@ -1,0 +1,21 @@
+"""Exceptions of file systems as reasons: what the storage said, never the message, which may hold a path."""
+
+import errno
+
+import pyarrow as pa
+
+from dicomae.errors import Reason
+
+READ_ERRORS = (OSError, ValueError, pa.ArrowException)
+
+
+def explained(error: Exception) -> tuple[Reason, str]:
+    """Reason and detail of a failure to list, open or read: the class and the system's code."""
+    code = errno.errorcode.get(getattr(error, "errno", None) or 0)
+    detail = f"{type(error).__name__} {code}" if code else type(error).__name__
+    if isinstance(error, FileNotFoundError):
+        return Reason.MISSING, detail
+    # S3's refusal comes as a bare OSError.
+    if isinstance(error, PermissionError) or "ACCESS_DENIED" in str(error):
+        return Reason.PERMISSION, detail
+    return Reason.IO_ERROR, detail

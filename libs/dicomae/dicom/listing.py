@@ -1,0 +1,193 @@
+"""One level of a folder, and the files of a list: paths, sizes and times as Arrow columns."""
+
+import os
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.fs as pafs
+
+from dicomae import tables
+from dicomae.dicom.ioerrors import READ_ERRORS, explained
+from dicomae.errors import Reason
+
+LISTED = pa.schema(
+    [("path", pa.string()), ("size", pa.int64()), ("mtime", tables.TIME), ("etag", pa.string())]
+)
+CHUNK = 1 << 16  # entries that are Python objects at a time
+
+_NOT_UTF8 = "the name is not UTF-8"
+_NO_FILE = "neither a file nor a folder"
+_LOOP = "a link to a folder above itself"
+
+_Failed = tuple[str, Reason, str]
+
+
+@dataclass(frozen=True)
+class Listing:
+    """One level of a folder, or the files of a list.
+
+    Attributes
+    ----------
+    files : schema `LISTED`: path, size in bytes, mtime in UTC and etag (null where unknown); sorted by path.
+    folders : paths of the folders in it, sorted.
+    failures : (path, reason, detail) of what could not be listed: the folder itself, or an entry that
+        is no regular file; sorted.
+    """
+
+    files: pa.RecordBatch
+    folders: tuple[str, ...]
+    failures: tuple[_Failed, ...]
+
+
+def list_folder(filesystem: pafs.FileSystem, folder: str) -> Listing:
+    """Files and folders directly in a folder; what cannot be listed is a value, never an exception.
+
+    Links are followed, except to a folder above themselves; a link to nothing is not listed.
+    """
+    found = _Found()
+    try:
+        if isinstance(filesystem, pafs.LocalFileSystem):
+            with os.scandir(folder) as entries:
+                while chunk := list(islice(entries, CHUNK)):
+                    found.add_local(chunk)
+        else:
+            found.add(filesystem.get_file_info(pafs.FileSelector(folder)))
+    except READ_ERRORS as error:
+        return Listing(listed([], [], []), (), ((folder, *explained(error)),))
+    return found.sorted()
+
+
+def list_paths(filesystem: pafs.FileSystem, paths: Sequence[str]) -> Listing:
+    """The files of a list with what the file system says of them; a path to nothing is a failure."""
+    found = _Found()
+    for path in paths:
+        try:
+            info = filesystem.get_file_info(path)
+        except READ_ERRORS as error:
+            found.failures.append((path, *explained(error)))
+            continue
+        if info.type == pafs.FileType.NotFound:
+            found.failures.append((path, Reason.MISSING, "no such file"))
+        else:
+            found.add([info])
+    return found.sorted()
+
+
+def listed(
+    paths: Iterable[str],
+    sizes: Iterable[int | None],
+    mtimes: Iterable[int | None],
+) -> pa.RecordBatch:
+    """Rows of `LISTED` without etags.
+
+    Parameters
+    ----------
+    sizes : bytes.
+    mtimes : nanoseconds since 1970 in UTC.
+    """
+    text = pa.array(paths, pa.string())
+    micros = pa.array([None if mtime is None else mtime // 1000 for mtime in mtimes], pa.int64())
+    arrays = [text, pa.array(sizes, pa.int64()), micros.cast(tables.TIME), pa.nulls(len(text), pa.string())]
+    return pa.RecordBatch.from_arrays(arrays, schema=LISTED)
+
+
+class _Found:
+    """What a folder holds while it is listed."""
+
+    def __init__(self) -> None:
+        self.files: list[pa.RecordBatch] = []
+        self.folders: list[str] = []
+        self.failures: list[_Failed] = []
+
+    def sorted(self) -> Listing:
+        files = pa.concat_batches(self.files) if self.files else listed([], [], [])
+        return Listing(files.sort_by("path"), tuple(sorted(self.folders)), tuple(sorted(self.failures)))
+
+    def add(self, infos: Sequence[pafs.FileInfo]) -> None:
+        """Entries as `pyarrow.fs` gives them."""
+        for start in range(0, len(infos), CHUNK):
+            files = list(self._files(infos[start : start + CHUNK]))
+            columns = [info.path for info in files], [i.size for i in files], [i.mtime_ns for i in files]
+            self.files.append(listed(*columns))
+
+    def _files(self, infos: Sequence[pafs.FileInfo]) -> Iterator[pafs.FileInfo]:
+        for info in infos:
+            try:
+                path = info.path
+            except UnicodeDecodeError as error:
+                name = error.object.decode("utf-8", errors="backslashreplace")
+                self.failures.append((name, Reason.IO_ERROR, _NOT_UTF8))
+                continue
+            if info.type == pafs.FileType.File:
+                yield info
+            elif info.type == pafs.FileType.Directory:
+                self.folders.append(path)
+            else:
+                self.failures.append((path, Reason.IO_ERROR, _NO_FILE))
+
+    def add_local(self, entries: list[os.DirEntry[str]]) -> None:
+        """Entries of a local folder: one `stat` each, and none for a folder that is no link."""
+        paths: list[str] = []
+        stats: list[os.stat_result] = []
+        for entry in self._in_utf8(entries):
+            try:
+                if entry.is_dir(follow_symlinks=False):
+                    self.folders.append(entry.path)
+                    continue
+                about = entry.stat()
+            except FileNotFoundError:  # a link to nothing, or gone since
+                continue
+            except OSError as error:
+                self.failures.append((entry.path, *explained(error)))
+                continue
+            if stat.S_ISREG(about.st_mode):
+                paths.append(entry.path)
+                stats.append(about)
+            elif not stat.S_ISDIR(about.st_mode):
+                self.failures.append((entry.path, Reason.IO_ERROR, _NO_FILE))
+            elif _leads_back(entry.path):
+                self.failures.append((entry.path, Reason.IO_ERROR, _LOOP))
+            else:
+                self.folders.append(entry.path)
+        sizes = np.array([about.st_size for about in stats], np.int64)
+        mtimes = np.array([about.st_mtime_ns for about in stats], np.int64) // 1000
+        arrays = [pa.array(paths, pa.string()), pa.array(sizes), pa.array(mtimes).cast(tables.TIME)]
+        self.files.append(
+            pa.RecordBatch.from_arrays([*arrays, pa.nulls(len(paths), pa.string())], schema=LISTED)
+        )
+
+    def _in_utf8(self, entries: list[os.DirEntry[str]]) -> list[os.DirEntry[str]]:
+        """The entries whose name is UTF-8: Arrow and Delta hold no other."""
+        if _is_utf8("".join(entry.name for entry in entries)):
+            return entries
+        kept = [entry for entry in entries if _is_utf8(entry.name)]
+        for entry in entries:
+            if not _is_utf8(entry.name):
+                name = os.fsencode(entry.path).decode("utf-8", errors="backslashreplace")
+                self.failures.append((name, Reason.IO_ERROR, _NOT_UTF8))
+        return kept
+
+
+def _is_utf8(name: str) -> bool:
+    """Whether a name of the system is UTF-8; bytes that are not come as lone surrogates."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _leads_back(path: str) -> bool:
+    """Whether a link leads to a folder through which it was reached: following it would never end."""
+    target = os.path.realpath(path)
+    holder = os.path.dirname(path)
+    reached = {os.path.realpath(holder)}
+    while holder != os.path.dirname(holder):
+        holder = os.path.dirname(holder)
+        reached.add(os.path.realpath(holder))
+    above = os.path.commonpath([os.path.realpath(os.path.dirname(path)), target]) == target
+    return above or target in reached

@@ -1,0 +1,197 @@
+"""Headers of files, each read from its start and only as far as its header goes.
+
+    16 KiB of every file ──► parse ──► rows and failures
+                 ▲             └─ incomplete: n bytes are needed at the least
+                 └── from where the buffer ends up to n + 63 KiB ◄──┘
+
+Nothing that is held is read again. A file is opened for each of its reads. One that grows, shrinks or
+is replaced meanwhile gives what was there at each read: a row, or a failure (`truncated` where it now
+ends inside the header); the listing keeps the size and time from before, by which the next run finds
+that it has changed.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.fs as pafs
+
+from dicomae.dicom import inflight
+from dicomae.dicom.header import parse_headers
+from dicomae.dicom.ioerrors import READ_ERRORS, explained
+from dicomae.dicom.rows import Failure, HeaderBatch
+from dicomae.errors import Reason
+
+AHEAD = 63 << 10  # bytes read beyond what is known to be needed
+DOUBLING = 1 << 20  # bytes of header from which a read doubles it: each read is followed by a parse
+GROUP_BYTES = 16 << 20  # read and parsed together, unless one file alone is more
+TIMEOUT_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A range of bytes of the file at a position; `start` is where its last piece ended."""
+
+    position: int
+    start: int
+    length: int
+
+
+Read = bytes | tuple[Reason, str]
+Fetch = Callable[[Sequence[Piece]], Sequence[Read]]
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How far headers are read, in bytes."""
+
+    first_read_bytes: int
+    header_limit_bytes: int
+
+
+def read_headers(
+    filesystem: pafs.FileSystem,
+    paths: Sequence[str],
+    sizes: Sequence[int | None],
+    first_read_bytes: int,
+    header_limit_bytes: int,
+    flatten: Sequence[str] = (),
+    timeout_seconds: float = TIMEOUT_SECONDS,
+) -> HeaderBatch:
+    """Headers of files; positions of the result are positions in `paths`, in no order.
+
+    Parameters
+    ----------
+    sizes : bytes of each file, as listed; None where unknown.
+    timeout_seconds : for opening a file and one read of it; beyond, the file is a failure.
+
+    Returns
+    -------
+    HeaderBatch
+        Nothing is `incomplete`; a file that cannot be read is a failure.
+    """
+
+    def read(path: str, start: int, length: int) -> Read:
+        try:
+            return _range(filesystem, path, start, length)
+        except READ_ERRORS as error:
+            return explained(error)
+
+    def fetch(pieces: Sequence[Piece]) -> list[Read]:
+        found = inflight.read_all(
+            lambda i: read(paths[pieces[i].position], pieces[i].start, pieces[i].length),
+            len(pieces),
+            timeout_seconds,
+        )
+        late = (Reason.TIMEOUT, f"no answer within {timeout_seconds:g} s")
+        return [late if data is None else data for data in found]
+
+    return grown_headers(fetch, sizes, Bounds(first_read_bytes, header_limit_bytes), flatten)
+
+
+def grown_headers(
+    fetch: Fetch, sizes: Sequence[int | None], bounds: Bounds, flatten: Sequence[str]
+) -> HeaderBatch:
+    """Headers of as many files as there are sizes, by a function that reads ranges of them.
+
+    Parameters
+    ----------
+    fetch : bytes of each piece, fewer where the file ends, or why there are none. The pieces of a file
+        are asked for in order, without a gap.
+    """
+    first = min(bounds.first_read_bytes, bounds.header_limit_bytes)
+    parts = [parse_headers([], [])]
+    groups = list(_groups([_Held(i, b"", first) for i in range(len(sizes))]))[::-1]
+    while groups:
+        part, more = _read_group(fetch, groups.pop(), sizes, bounds.header_limit_bytes, flatten)
+        parts.append(part)
+        groups.extend(_groups(more))
+    return _concatenated(parts)
+
+
+@dataclass(frozen=True)
+class _Held:
+    """The bytes of a file that are held, and how many should be after the next read."""
+
+    position: int
+    buffer: bytes
+    wanted: int
+
+
+def _groups(files: Sequence[_Held]) -> Iterator[list[_Held]]:
+    group: list[_Held] = []
+    total = 0
+    for file in files:
+        if group and total + file.wanted > GROUP_BYTES:
+            yield group
+            group, total = [], 0
+        group.append(file)
+        total += file.wanted
+    if group:
+        yield group
+
+
+def _read_group(
+    fetch: Fetch, group: list[_Held], sizes: Sequence[int | None], limit: int, flatten: Sequence[str]
+) -> tuple[HeaderBatch, list[_Held]]:
+    """What became of the files of a group, and those of which more is to be read."""
+    pieces = [Piece(file.position, len(file.buffer), file.wanted - len(file.buffer)) for file in group]
+    failures: list[Failure] = []
+    positions: list[int] = []
+    buffers: list[bytes] = []
+    complete: list[bool] = []
+    for file, data in zip(group, fetch(pieces), strict=True):
+        if isinstance(data, tuple):
+            failures.append(Failure(file.position, *data))
+            continue
+        positions.append(file.position)
+        buffers.append(file.buffer + data if file.buffer else data)
+        complete.append(len(buffers[-1]) < file.wanted)  # a short read is the file's end
+    batch = parse_headers(buffers, complete, flatten)
+    failures += [Failure(positions[f.index], f.reason, f.detail) for f in batch.failures]
+    more: list[_Held] = []
+    for i, needed in batch.incomplete.items():
+        wanted = _next_end(len(buffers[i]), needed, sizes[positions[i]], limit)
+        if wanted is None:
+            detail = f"the header goes on beyond {limit} bytes"
+            failures.append(Failure(positions[i], Reason.TOO_LARGE, detail))
+        else:
+            more.append(_Held(positions[i], buffers[i], wanted))
+    index = np.asarray(positions, np.int64)[batch.index]
+    return HeaderBatch(batch.headers, index, tuple(failures), {}), more
+
+
+def _next_end(held: int, needed: int, size: int | None, limit: int) -> int | None:
+    """Up to where a file is read next; None where its header goes on beyond the limit.
+
+    A length in a file may say anything: where it leads beyond the file's own end, the rest of the file
+    is read, up to the limit, for the header is then cut and not too large.
+    """
+    if held >= limit or (needed > limit and size is not None and size > limit):
+        return None
+    wanted = max(needed, held + 1) + AHEAD
+    if held >= DOUBLING:
+        wanted = max(wanted, 2 * held)
+    return min(wanted, limit)
+
+
+def _range(filesystem: pafs.FileSystem, path: str, start: int, length: int) -> bytes:
+    if isinstance(filesystem, pafs.LocalFileSystem):
+        # What has become a pipe since it was listed must not be waited for.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            return os.pread(descriptor, length, start)
+        finally:
+            os.close(descriptor)
+    with filesystem.open_input_file(path) as file:
+        return bytes(file.read_at(length, start))
+
+
+def _concatenated(parts: Sequence[HeaderBatch]) -> HeaderBatch:
+    filled = [part for part in parts if len(part.index)] or parts[:1]
+    headers = pa.concat_batches([part.headers for part in filled]) if len(filled) > 1 else filled[0].headers
+    index = np.concatenate([part.index for part in filled])
+    failures = sorted((f for part in parts for f in part.failures), key=lambda failure: failure.index)
+    return HeaderBatch(headers, index, tuple(failures), {})

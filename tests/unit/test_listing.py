@@ -1,0 +1,127 @@
+"""Folders and lists of files: what is a file, what is a folder, and what is neither."""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow.fs as pafs
+import pytest
+from filesystems import Spy
+
+from dicomae.dicom import listing
+from dicomae.errors import Reason
+
+LOCAL = pafs.LocalFileSystem()
+
+
+def test_a_folder_lists_one_level_sorted(tmp_path):
+    for name, content in (("b.dcm", b"12"), ("a.dcm", b""), (".hidden", b"1"), ("sub/deep.dcm", b"1")):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "empty").mkdir()
+    os.utime(tmp_path / "b.dcm", ns=(0, 1_700_000_000_123_456_789))
+    found = listing.list_folder(LOCAL, str(tmp_path))
+    assert found.failures == ()
+    assert found.folders == (f"{tmp_path}/empty", f"{tmp_path}/sub")
+    assert found.files.schema == listing.LISTED
+    assert found.files["path"].to_pylist() == [f"{tmp_path}/{name}" for name in (".hidden", "a.dcm", "b.dcm")]
+    assert found.files["size"].to_pylist() == [1, 0, 2]
+    assert found.files["etag"].null_count == 3
+    assert found.files["mtime"][2].as_py() == datetime(2023, 11, 14, 22, 13, 20, 123456, tzinfo=UTC)
+
+
+def test_entries_that_are_no_files_are_failures_not_reads(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "dangling").symlink_to(tmp_path / "gone")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "up").symlink_to(tmp_path)
+    (tmp_path / "twin").symlink_to(tmp_path / "sub")
+    top = listing.list_folder(LOCAL, str(tmp_path))
+    assert top.failures == ((f"{tmp_path}/pipe", Reason.IO_ERROR, "neither a file nor a folder"),)
+    assert top.files.num_rows == 0
+    assert [Path(path).name for path in top.folders] == ["sub", "twin"]
+    inner = listing.list_folder(LOCAL, str(tmp_path / "sub"))
+    assert inner.folders == ()
+    assert inner.failures == ((f"{tmp_path}/sub/up", Reason.IO_ERROR, "a link to a folder above itself"),)
+
+
+def test_a_link_to_a_folder_of_a_like_name_is_followed(tmp_path):
+    (tmp_path / "ab").mkdir()
+    (tmp_path / "a").mkdir()
+    (tmp_path / "ab" / "link").symlink_to(tmp_path / "a")
+    assert listing.list_folder(LOCAL, str(tmp_path / "ab")).folders == (f"{tmp_path}/ab/link",)
+
+
+def test_a_name_that_is_not_utf8_is_a_failure(tmp_path):
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.dcm")).write_bytes(b"1")
+    (tmp_path / "good.dcm").write_bytes(b"1")
+    found = listing.list_folder(LOCAL, str(tmp_path))
+    assert found.files.num_rows == 1
+    assert found.failures == ((f"{tmp_path}/caf\\xe9.dcm", Reason.IO_ERROR, "the name is not UTF-8"),)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "detail"),
+    [
+        (PermissionError(13, "denied", "Doe^John"), Reason.PERMISSION, "PermissionError EACCES"),
+        (OSError(5, "broken", "Doe^John"), Reason.IO_ERROR, "OSError EIO"),
+    ],
+)
+def test_a_folder_that_cannot_be_listed_is_a_value(error, reason, detail):
+    found = listing.list_folder(pafs.PyFileSystem(Spy({"locked": error})), "/pacs/locked")
+    assert found.files.num_rows == 0
+    assert found.folders == ()
+    assert found.failures == (("/pacs/locked", reason, detail),)
+
+
+def test_a_folder_that_vanished_is_a_value(tmp_path):
+    (failure,) = listing.list_folder(LOCAL, f"{tmp_path}/gone").failures
+    assert failure == (f"{tmp_path}/gone", Reason.MISSING, "FileNotFoundError ENOENT")
+
+
+def test_a_file_system_of_another_kind_lists_the_same(tmp_path):
+    for name in ("b.dcm", "a.dcm", "new\nline.dcm", "sub/deep.dcm"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(name.encode())
+    assert listing.list_folder(pafs.PyFileSystem(Spy()), str(tmp_path)) == listing.list_folder(
+        LOCAL, str(tmp_path)
+    )
+
+
+def test_a_folder_of_more_entries_than_a_chunk_is_listed_sorted(tmp_path, monkeypatch):
+    monkeypatch.setattr(listing, "CHUNK", 3)
+    names = [f"{i * 7 % 11:02d}.dcm" for i in range(11)]
+    for name in names:
+        (tmp_path / name).write_bytes(b"1")
+    for filesystem in (LOCAL, pafs.PyFileSystem(Spy())):
+        found = listing.list_folder(filesystem, str(tmp_path)).files["path"].to_pylist()
+        assert [Path(path).name for path in found] == sorted(names)
+
+
+def test_links_that_lead_to_each_other_end(tmp_path):
+    for name, other in (("a", "b"), ("b", "a")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / f"to_{other}").symlink_to(tmp_path / other)
+    (tmp_path / "self").symlink_to(tmp_path / "self")
+    assert [reason for _, reason, _ in listing.list_folder(LOCAL, str(tmp_path)).failures] == [
+        Reason.IO_ERROR
+    ]
+    inner = listing.list_folder(LOCAL, f"{tmp_path}/a")
+    assert inner.folders == (f"{tmp_path}/a/to_b",)
+    back = listing.list_folder(LOCAL, f"{tmp_path}/a/to_b")
+    assert back.folders == ()
+    assert back.failures == ((f"{tmp_path}/a/to_b/to_a", Reason.IO_ERROR, "a link to a folder above itself"),)
+
+
+def test_a_list_of_paths_gives_files_folders_and_what_is_missing(tmp_path):
+    (tmp_path / "b.dcm").write_bytes(b"12")
+    (tmp_path / "a.dcm").write_bytes(b"1")
+    (tmp_path / "sub").mkdir()
+    paths = [f"{tmp_path}/{name}" for name in ("b.dcm", "gone", "sub", "a.dcm", "n\0ul")]
+    for filesystem in (LOCAL, pafs.PyFileSystem(Spy())):
+        found = listing.list_paths(filesystem, paths)
+        assert found.files["path"].to_pylist() == [paths[3], paths[0]]
+        assert found.files["size"].to_pylist() == [1, 2]
+        assert found.folders == (paths[2],)
+        assert found.failures[0][:2] == (paths[1], Reason.MISSING)
+        assert len(found.failures) == 2
