@@ -13,9 +13,10 @@ def test_results_are_in_the_order_of_the_reads():
     assert inflight.read_all(lambda i: i, 0, 10) == []
 
 
-def test_a_quick_source_is_read_by_few_threads():
+def test_a_quick_source_is_read_by_one_thread(monkeypatch):
+    monkeypatch.setattr(inflight, "SLOW_SECONDS", 100)
     readers = set()
-    inflight.read_all(lambda i: readers.add(threading.get_ident()), 20, 10)
+    inflight.read_all(lambda i: readers.add(threading.get_ident()) or time.sleep(0.002), 30, 10)
     assert len(readers) == 1
 
 
