@@ -10,7 +10,9 @@ import argparse
 import sys
 
 from dicomae.spark import ingest
+from dicomae.spark.ingest import Ingest
 from dicomae.spark.job import Context, Job, Summary, main, staging_folder
+from dicomae.spark.stopping import on_sigterm
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,9 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(context: Context) -> Summary:
-    with staging_folder(context) as staging:
-        source, config = context.arguments.source, context.config
-        return ingest.ingest(context.spark, context.root, source, staging, config, context.run_id)
+    with staging_folder(context) as staging, on_sigterm() as stop:
+        about = Ingest(context.spark, context.root, staging, context.config, context.run_id, stop)
+        return ingest.ingest(about, context.arguments.source)
 
 
 JOB = Job("ingest", run, reads=None, sections=("ingest",), creates_tables=True)

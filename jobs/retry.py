@@ -8,7 +8,9 @@ import sys
 
 from dicomae.errors import Reason
 from dicomae.spark import ingest
+from dicomae.spark.ingest import Ingest
 from dicomae.spark.job import Context, Job, Summary, main, staging_folder
+from dicomae.spark.stopping import on_sigterm
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,9 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(context: Context) -> Summary:
-    with staging_folder(context) as staging:
-        reasons, config = context.arguments.reason, context.config
-        return ingest.retry(context.spark, context.root, reasons, staging, config, context.run_id)
+    with staging_folder(context) as staging, on_sigterm() as stop:
+        about = Ingest(context.spark, context.root, staging, context.config, context.run_id, stop)
+        return ingest.retry(about, context.arguments.reason)
 
 
 JOB = Job("retry", run, reads=None, sections=("ingest",))

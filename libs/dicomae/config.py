@@ -36,6 +36,8 @@ class IngestConfig:
     header_limit_bytes: int  # a longer header is quarantined as `too_large`
     batch_files: int  # files that are parsed together
     files_per_part: int  # rows of a Parquet part, at the most
+    files_per_commit: int  # after so many files what has been read becomes visible
+    same_uid: Literal["first", "newest"]  # which file keeps a SOPInstanceUID that others have too
     flatten_sequences: tuple[str, ...]  # keywords of SQ elements whose first item is flattened
 
 
@@ -179,6 +181,7 @@ def _check_ranges(config: Config, where: str) -> None:
         ("ingest.first_read_bytes", config.ingest.first_read_bytes, config.ingest.first_read_bytes >= 1024),
         ("ingest.batch_files", config.ingest.batch_files, config.ingest.batch_files >= 1),
         ("ingest.files_per_part", config.ingest.files_per_part, config.ingest.files_per_part >= 1),
+        ("ingest.files_per_commit", config.ingest.files_per_commit, config.ingest.files_per_commit >= 1),
         ("sample.per_modality", sample.per_modality, sample.per_modality >= 1),
         ("sample.train", sample.train, 0 < sample.train < 1),
         ("sample.validation", sample.validation, 0 < sample.validation < 1),

@@ -15,6 +15,13 @@ class JobError(DicomaeError):
     """A job that was called well and could not finish. Exit code 1."""
 
 
+class ConflictError(JobError):
+    """Another run wrote a table meanwhile: nothing was committed; read it again and go on from there."""
+
+    def __init__(self, table: str) -> None:
+        super().__init__(f"table '{table}': another run wrote it meanwhile; run the job again")
+
+
 class Reason(StrEnum):
     """Why a file is in `quarantine`: a closed list, the codes that the table shows."""
 
@@ -41,3 +48,4 @@ class FileStatus(StrEnum):
     QUARANTINED = "quarantined"
     DUPLICATE = "duplicate"
     DUPLICATE_UID_CONFLICT = "duplicate_uid_conflict"
+    CONTAINER = "container"  # an archive or a table: no file itself, its members have rows of their own

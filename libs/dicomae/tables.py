@@ -41,14 +41,17 @@ FILES = Table(
     ("path",),
     _schema(
         ("path", pa.string()),  # URI or absolute path; `archive!member` inside an archive
-        ("size", pa.int64()),  # bytes
+        ("container", pa.string()),  # the archive or table that holds it; null for a file of its own
+        ("size", pa.int64()),  # bytes; null for a folder that could not be listed
         ("mtime", TIME),
+        ("etag", pa.string()),  # of an object store's inventory
         ("status", pa.string()),  # errors.FileStatus
         ("reason", pa.string()),  # errors.Reason, null unless quarantined
         ("attempts", pa.int32()),
         ("SOPInstanceUID", pa.string()),  # null unless one was read
         ("content_hash", pa.string()),  # of the data set up to the pixel data
         ("original_path", pa.string()),  # for duplicates: the file that `headers` keeps
+        ("vanished", pa.bool_()),  # no longer in its source when that was last listed
     ),
 )
 

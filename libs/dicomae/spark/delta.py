@@ -5,19 +5,20 @@ Parquet parts that tasks have written (`dicomae.spark.parts`) and enter by one c
 """
 
 import os
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from delta.tables import DeltaTable as SparkDeltaTable
 from deltalake import CommitProperties, DeltaTable, Schema, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError
 from deltalake.transaction import AddAction, RemoveAction
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from dicomae import tables
-from dicomae.errors import JobError, UsageError
+from dicomae.errors import ConflictError, UsageError
 from dicomae.tables import Table
 
 _PROPERTIES = {
@@ -65,6 +66,22 @@ def read(spark: SparkSession, root: Path, table: Table) -> DataFrame:
     return reader.load(_path(root, table)).select(*table.columns)
 
 
+def read_with_part(spark: SparkSession, root: Path, table: Table, *columns: str) -> DataFrame:
+    """Columns of the table as it stands now, and `part`: the name of the Parquet part that holds the row."""
+    reader = spark.read.format("delta").option("versionAsOf", version(root, table))
+    return reader.load(_path(root, table)).select(*columns, F.col("_metadata.file_name").alias("part"))
+
+
+def is_empty(root: Path, table: Table) -> bool:
+    """Whether the table has no part, and so no row."""
+    return not _open(root, table).file_uris()
+
+
+def count(root: Path, table: Table) -> int:
+    """Rows of the table, by its log."""
+    return int(_open(root, table).count())
+
+
 def read_small(root: Path, table: Table, columns: Sequence[str] | None = None) -> pa.Table:
     """A table that fits the driver's memory, without Spark."""
     wanted = pa.schema([table.schema.field(name) for name in columns or table.columns])
@@ -97,13 +114,21 @@ def append(root: Path, table: Table, rows: pa.Table) -> None:
     write_deltalake(_path(root, table), rows.select(table.columns).cast(table.schema), mode="append")
 
 
-def commit_parts(root: Path, table: Table, parts: pa.Table, read_version: int, overwrite: bool) -> int:
+def commit_parts(
+    root: Path,
+    table: Table,
+    parts: pa.Table,
+    read_version: int,
+    overwrite: bool,
+    removed: Sequence[str] = (),
+) -> int:
     """Add (or, to `overwrite`, put in place of all) the parts that tasks wrote, in one commit.
 
     Parameters
     ----------
     parts : rows of `parts.PART`.
     read_version : the table's version that the parts were computed from.
+    removed : names of parts that leave the table by the same commit.
 
     Returns
     -------
@@ -111,61 +136,31 @@ def commit_parts(root: Path, table: Table, parts: pa.Table, read_version: int, o
 
     Raises
     ------
-    JobError
+    ConflictError
         Another run wrote the table meanwhile: nothing was committed.
     """
-    if len(parts) == 0 and not overwrite:
+    if len(parts) == 0 and not removed and not overwrite:
         return 0
     delta_table = DeltaTable(_path(root, table), version=read_version)
     if int(_open(root, table).version()) != read_version:
-        raise JobError(f"table '{table.name}': another run wrote it meanwhile; run the job again")
-    adds: list[AddAction | RemoveAction] = [
+        raise ConflictError(table.name)
+    now = int(time.time() * 1000)
+    actions: list[AddAction | RemoveAction] = [RemoveAction(name, True, now) for name in removed]
+    actions += [
         AddAction(p["path"], p["size"], {}, p["modified"], True, p["stats"]) for p in parts.to_pylist()
     ]
     # The transaction makes two writers of the same version conflict instead of both appending.
     transaction = Transaction(f"dicomae-{table.name}", read_version + 1)
     try:
         delta_table.create_write_transaction(
-            adds,
+            actions,
             "overwrite" if overwrite else "append",
             Schema.from_arrow(table.schema),
             commit_properties=CommitProperties(app_transactions=[transaction]),
         )
     except CommitFailedError as error:
-        raise JobError(f"table '{table.name}': another run wrote it meanwhile; run the job again") from error
+        raise ConflictError(table.name) from error
     return int(pa.compute.sum(parts["rows"]).as_py() or 0)
-
-
-def merge(
-    spark: SparkSession,
-    root: Path,
-    table: Table,
-    rows: DataFrame,
-    delete_when: str | None = None,
-    insert_when: str = "true",
-) -> None:
-    """MERGE `rows` (one for each key) into the table: update, insert, or delete where `delete_when` holds.
-
-    Conditions are SQL over `new` (the rows) and `old` (the table); extra columns of `rows` serve them.
-    An empty table takes the rows by an append, much sooner than by a MERGE.
-    """
-    if not _open(root, table).file_uris():
-        chosen = rows.alias("new").where(insert_when).select(*table.columns)
-        chosen.write.format("delta").mode("append").save(_path(root, table))
-        return
-    values: dict[str, str | Column] = {name: f"new.{name}" for name in table.columns}
-    target = SparkDeltaTable.forPath(spark, _path(root, table)).alias("old")
-    on = " AND ".join(f"old.{name} = new.{name}" for name in table.key)
-    merging = target.merge(rows.alias("new"), on)
-    if delete_when is not None:
-        merging = merging.whenMatchedDelete(delete_when)
-    merging.whenMatchedUpdate(set=values).whenNotMatchedInsert(insert_when, values=values).execute()
-
-
-def delete(spark: SparkSession, root: Path, table: Table, rows: DataFrame, on: str) -> None:
-    """Delete the table's rows (`old`) that match any of `rows` (`new`) by the SQL condition `on`."""
-    target = SparkDeltaTable.forPath(spark, _path(root, table)).alias("old")
-    target.merge(rows.alias("new"), on).whenMatchedDelete().execute()
 
 
 def _path(root: Path, table: Table) -> str:

@@ -1,72 +1,136 @@
-"""List files in executors, folder by folder, so that the driver never holds the listing."""
+"""List files in executors, folder by folder, so that the driver never holds the listing.
 
+Tasks write what they find as Parquet below the staging folder: rows of `LISTING`, and the folders that
+they left to others.
+"""
+
+import uuid
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
-from pyspark.sql import DataFrame, SparkSession
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pyspark.sql import SparkSession
 
 from dicomae.dicom import source
+from dicomae.dicom.outcome import LISTING, as_listing
 from dicomae.errors import JobError
-from dicomae.tables import TIME
+from dicomae.spark import pieces
+from dicomae.spark.pieces import Piece
 
 MAXIMUM_ROUNDS = 64  # a round lists a level of folders at least
-FOLDERS_PER_TASK = 256  # listed before a task hands on what it found below them
+FOLDERS_AT_FIRST = 256  # listed by one task before others help
+FOLDERS_PER_TASK = 16384
+_ROWS_TOGETHER = 1 << 16
 
-LISTING = pa.schema(
-    [
-        ("kind", pa.string()),  # file, folder, failure
-        ("path", pa.string()),
-        ("size", pa.int64()),
-        ("mtime", TIME),
-        ("reason", pa.string()),  # errors.Reason of a folder that could not be listed
-        ("detail", pa.string()),
-    ]
+_FOLDERS = pa.schema([("path", pa.string())])
+_FOUND = pa.schema(
+    [("listing", pa.string()), ("files", pa.int64()), ("failures", pa.int64()), ("folders", pa.string())]
 )
-LISTING_DDL = "kind string, path string, size bigint, mtime timestamp, reason string, detail string"
 
 
-def list_files(spark: SparkSession, uri: str, staging: Path) -> DataFrame:
-    """Every file below `uri`, and every folder that could not be listed: rows of `LISTING`.
+@dataclass(frozen=True)
+class Listed:
+    """The listing of a source: Parquet files of `LISTING`, and how many rows are files and failures."""
 
-    The listing is written below `staging` round by round; the driver learns only whether folders are
-    left. A task goes down by itself for `FOLDERS_PER_TASK` folders, so a small source is one round.
+    paths: list[str]
+    files: int
+    failures: int
+
+
+def list_files(spark: SparkSession, uri: str, staging: Path) -> Listed:
+    """Every file below the folder `uri`, and every folder that could not be listed.
+
+    Raises
+    ------
+    JobError
+        Folders are nested deeper than `MAXIMUM_ROUNDS` levels of tasks.
     """
     _, top = source.open_source(uri)
-    folders = spark.createDataFrame([(top,)], "path string")
-    rounds: list[str] = []
-    while not rounds or not folders.isEmpty():
-        if len(rounds) == MAXIMUM_ROUNDS:
+    folder = staging / "listing"
+    folder.mkdir()
+    left = [_write_folders(folder, [top])]
+    found: list[pa.Table] = []
+    while left:
+        if len(found) == MAXIMUM_ROUNDS:
             raise JobError(f"--source {uri}: folders are nested too deep; is there a link loop?")
-        tasks = 4 * spark.sparkContext.defaultParallelism if rounds else 1
-        listed = folders.repartition(tasks).mapInArrow(_lister(uri), LISTING_DDL)
-        rounds.append(str(staging / f"listing-{len(rounds):02d}"))
-        listed.write.parquet(rounds[-1])
-        folders = spark.read.parquet(rounds[-1]).where("kind = 'folder'").select("path")
-    return spark.read.parquet(*rounds).where("kind != 'folder'")
+        budget = FOLDERS_PER_TASK if found else FOLDERS_AT_FIRST
+        each = max(1, _count(left) // (4 * spark.sparkContext.defaultParallelism))
+        todo = list(pieces.cut(left, min(each, FOLDERS_PER_TASK)))
+        found.append(pieces.run(spark, todo, _lister(uri, folder, budget), _FOUND))
+        left = [path for path in found[-1]["folders"].to_pylist() if path]
+    rounds = pa.concat_tables(found)
+    return Listed(
+        paths=rounds["listing"].to_pylist(),
+        files=sum(rounds["files"].to_pylist()),
+        failures=sum(rounds["failures"].to_pylist()),
+    )
 
 
-def _lister(uri: str) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    def task(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def _lister(uri: str, folder: Path, budget: int) -> Callable[[Piece], Iterator[pa.RecordBatch]]:
+    def task(piece: Piece) -> Iterator[pa.RecordBatch]:
         filesystem, _ = source.open_source(uri)
-        left = FOLDERS_PER_TASK
-        for batch in batches:
-            folders = deque(batch.column("path").to_pylist())
-            while folders and left > 0:
-                listing = source.list_folder(filesystem, folders.popleft())
-                folders.extend(listing.folders)
-                left -= 1
-                yield _rows(listing)
-            yield pa.RecordBatch.from_pylist([{"kind": "folder", "path": f} for f in folders], schema=LISTING)
+        prefix = source.path_prefix(uri)
+        folders = deque(path for batch in pieces.read(piece, 4096) for path in batch.column(0).to_pylist())
+        listed = _ListingWriter(folder / f"listing-{uuid.uuid4()}.parquet", prefix)
+        for _ in range(budget):
+            if not folders:
+                break
+            found = source.list_folder(filesystem, folders.popleft())
+            folders.extend(found.folders)
+            listed.write(found)
+        rest = _write_folders(folder, list(folders)) if folders else None
+        yield listed.finish(rest)
 
     return task
 
 
-def _rows(listing: source.Listing) -> pa.RecordBatch:
-    rows = [{"kind": "file", **file} for file in listing.files.to_pylist()]
-    rows += [
-        {"kind": "failure", "path": path, "reason": str(reason), "detail": detail}
-        for path, reason, detail in listing.failures
-    ]
-    return pa.RecordBatch.from_pylist(rows, schema=LISTING)
+class _ListingWriter:
+    """One Parquet file of `LISTING`, written when enough folders have come together."""
+
+    def __init__(self, path: Path, prefix: str) -> None:
+        self.path, self.prefix = path, prefix
+        self.files = self.failures = 0
+        self._waiting: list[pa.RecordBatch] = []
+        self._rows = 0
+        self._writer = pq.ParquetWriter(path, LISTING)
+
+    def write(self, found: source.Listing) -> None:
+        """Add a folder."""
+        self._waiting.append(as_listing(found.files, found.failures))
+        self.files += found.files.num_rows
+        self.failures += len(found.failures)
+        self._rows += self._waiting[-1].num_rows
+        if self._rows > _ROWS_TOGETHER:
+            self._flush()
+
+    def finish(self, rest: str | None) -> pa.RecordBatch:
+        """Close the file; one row of `_FOUND`."""
+        self._flush()
+        self._writer.close()
+        return pa.RecordBatch.from_arrays(
+            [[str(self.path)], [self.files], [self.failures], pa.array([rest], pa.string())], schema=_FOUND
+        )
+
+    def _flush(self) -> None:
+        if not self._waiting:
+            return
+        table = pa.Table.from_batches(self._waiting)
+        if self.prefix:
+            paths = pc.binary_join_element_wise(self.prefix, table["path"], "")
+            table = table.set_column(0, LISTING[0], paths)
+        self._writer.write_table(table)
+        self._waiting, self._rows = [], 0
+
+
+def _write_folders(folder: Path, paths: list[str]) -> str:
+    written = str(folder / f"folders-{uuid.uuid4()}.parquet")
+    pq.write_table(pa.table([paths], schema=_FOLDERS), written)
+    return written
+
+
+def _count(paths: list[str]) -> int:
+    return sum(pq.read_metadata(path).num_rows for path in paths)

@@ -1,27 +1,51 @@
-"""The ingest of one source, from the listing to the ledger, in the order that makes a crash harmless."""
+"""The ingest of one source, from the listing to the ledger, in the order that makes a crash harmless.
 
-from collections.abc import Sequence
+    listing ──► changes to the ledger ──► tasks write parts ──► edits where a UID is contested ──► commits
+
+Headers are committed first, then quarantine, the ledger last: after a crash at any point the files are
+read again and found to be there. A commit that another run has overtaken starts again from the edits.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 
 from dicomae.config import Config
 from dicomae.dicom import bodypart, source
-from dicomae.errors import FileStatus, JobError, UsageError
-from dicomae.spark import delta, headers
+from dicomae.errors import ConflictError, JobError, UsageError
+from dicomae.spark import delta, edits, headers, identity, ledger, pieces, readers
 from dicomae.spark.discovery import list_files
+from dicomae.spark.ledger import Changes
+from dicomae.spark.parts import PART
+from dicomae.spark.pieces import Piece, parquet_files
 from dicomae.spark.progress import step
-from dicomae.tables import FILES, HEADERS, QUARANTINE
+from dicomae.tables import FILES, HEADERS, QUARANTINE, Table
 
-_TOP = "/"  # of the file system: the ledger's paths are absolute
 _TASKS_PER_CORE = 4  # so that a slow folder does not hold up the end
+_TRIES = 20  # commits that other runs may overtake
+_ORDER = (HEADERS, QUARANTINE, FILES)  # of the commits: the ledger last
 
 
-def ingest(
-    spark: SparkSession, root: Path, uri: str, staging: Path, config: Config, run_id: str
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Ingest:
+    """What every step of a run is given."""
+
+    spark: SparkSession
+    root: Path
+    staging: Path
+    config: Config
+    run_id: str
+    stop: threading.Event  # set: end after the next commit
+
+
+def ingest(run: Ingest, uri: str) -> dict[str, Any]:
     """Take in what is new or changed below `uri`; counts of the ledger afterwards.
 
     Raises
@@ -30,81 +54,123 @@ def ingest(
         `uri` is no folder, or holds no file.
     """
     _, top = source.open_source(uri)
-    if root.resolve().is_relative_to(Path(top).resolve()):
-        raise UsageError(f"--tables {root} lies inside --source {uri}; each run would ingest its own tables")
-    with step(spark, "listing"):
-        listing = list_files(spark, uri, staging)
-        listed = listing.count()
-    if listed == 0:
+    if run.root.resolve().is_relative_to(Path(top).resolve()):
+        raise UsageError(
+            f"--tables {run.root} lies inside --source {uri}; each run would ingest its own tables"
+        )
+    with step(run.spark, "listing"):
+        listed = list_files(run.spark, uri, run.staging)
+    if listed.files + listed.failures == 0:
         raise UsageError(f"--source {uri}: no files here")
-    headers.forget_listed_folders(spark, root, uri, listing)
-    todo = _staged(headers.unseen(listing, delta.read(spark, root, FILES)), staging / "todo")
-    new = take_in(spark, root, todo, _parsing(uri, root, staging, config, run_id))
-    return {"listed": listed, "new": new, **counts(spark, root)}
+    with step(run.spark, f"comparing {listed.files:,} files with the ledger"):
+        changes = ledger.changes(run.spark, run.root, listed, source.path_prefix(uri) + top, run.staging)
+    new = take_in(run, changes, readers.file_reader(uri, run.config.ingest))
+    return {"listed": listed.files, "new": new, **counted(run)}
 
 
-def retry(
-    spark: SparkSession, root: Path, reasons: Sequence[str], staging: Path, config: Config, run_id: str
-) -> dict[str, Any]:
+def retry(run: Ingest, reasons: Sequence[str]) -> dict[str, Any]:
     """Read quarantined files again, those of `reasons` or all; counts of the ledger afterwards."""
-    quarantined = delta.read(spark, root, QUARANTINE).where("size IS NOT NULL")
-    chosen = quarantined.where(F.col("reason").isin(*reasons)) if reasons else quarantined
-    seen = delta.read(spark, root, FILES).join(chosen.select("path"), "path", how="left_semi")
-    todo = _staged(headers.as_listing(seen), staging / "todo")
-    again = take_in(spark, root, todo, _parsing(_TOP, root, staging, config, run_id))
-    return {"retried": again, **counts(spark, root)}
+    changes = ledger.to_retry(run.spark, run.root, tuple(reasons), run.staging)
+    again = take_in(run, changes, readers.file_reader("/", run.config.ingest))
+    return {"retried": again, **counted(run)}
 
 
-def take_in(spark: SparkSession, root: Path, todo: DataFrame, parsing: headers.Parsing) -> int:
-    """Parse the files of `todo` (rows of `discovery.LISTING`) and commit what comes of it; their number."""
-    new = todo.count()
-    if new == 0:
-        return 0
-    with step(spark, f"parsing {new:,} files"):
-        parts = headers.parse(todo.where("kind = 'file'"), _tasks(spark, new, parsing), parsing)
-    with step(spark, "finding duplicates"):
-        ledger = headers.ledger(spark, parts, todo)
-        decided = _staged(headers.resolve(spark, root, ledger), parsing.staging / "decided")
-        headers.delete_stale(spark, root, decided)
-        read_version = delta.version(root, HEADERS)
-        kept = headers.without_dropped(parts, decided, root)
-    with step(spark, "committing"):
-        delta.commit_parts(root, HEADERS, kept, read_version, overwrite=False)
-        headers.write_ledger(spark, root, decided, parsing.run_id)
-    return new
+def take_in(run: Ingest, changes: Changes, reader: readers.Reader) -> int:
+    """Read what is new and what is to be read again, and commit what comes of it; the number of files."""
+    rules = bodypart.load_rules(Path(run.config.body_part_rules))
+    parsing = headers.Parsing(run.root, reader, rules, run.run_id)
+    taken = 0
+    for number, batch in enumerate(_batches(run, [*changes.new, *changes.again])):
+        files = _rows(batch)
+        with step(run.spark, f"reading {files:,} files"):
+            written = headers.parse(run.spark, batch, parsing)
+        with step(run.spark, "committing"):
+            _committed(run, partial(_contested, run, written), written, f"edits-{number}")
+        taken += files
+        if run.stop.is_set():
+            return taken
+    if changes.vanished or changes.returned or changes.gone:
+        with step(run.spark, "marking what has vanished"):
+            nothing = PART.empty_table()
+            _committed(run, partial(ledger.marks, run.spark, run.root, changes), nothing, "marks")
+    return taken
 
 
-def _parsing(uri: str, root: Path, staging: Path, config: Config, run_id: str) -> headers.Parsing:
-    rules = bodypart.load_rules(Path(config.body_part_rules))
-    return headers.Parsing(uri, root, staging, config.ingest, rules, run_id)
+def _batches(run: Ingest, paths: list[str]) -> Iterator[list[Piece]]:
+    """Pieces that are committed together; each is a task."""
+    together = min(_rows(pieces.whole(paths)), run.config.ingest.files_per_commit)
+    tasks = _TASKS_PER_CORE * run.spark.sparkContext.defaultParallelism
+    each = max(1, min(-(-together // tasks), run.config.ingest.files_per_part))
+    batch: list[Piece] = []
+    rows = 0
+    for piece in pieces.cut(paths, each):
+        batch.append(piece)
+        rows += piece.rows
+        if rows >= together:
+            yield batch
+            batch, rows = [], 0
+    if batch:
+        yield batch
 
 
-def _tasks(spark: SparkSession, files: int, parsing: headers.Parsing) -> int:
-    fewest = _TASKS_PER_CORE * spark.sparkContext.defaultParallelism
-    useful = -(-files // parsing.config.batch_files)
-    return max(min(fewest, useful), -(-files // parsing.config.files_per_part))
+def _rows(some: Sequence[Piece]) -> int:
+    return sum(piece.rows for piece in some)
 
 
-def _staged(rows: DataFrame, folder: Path) -> DataFrame:
-    """Computed once, and the same however the tables change afterwards."""
-    rows.write.parquet(str(folder))
-    return rows.sparkSession.read.parquet(str(folder))
+def _contested(run: Ingest, written: pa.Table) -> DataFrame:
+    parts = written.filter(pc.equal(written["table"], FILES.name))["path"].to_pylist()
+    return identity.contested(run.spark, run.root, parts, run.config.ingest.same_uid)
 
 
-def counts(spark: SparkSession, root: Path) -> dict[str, Any]:
-    """What the ledger holds: files by status, and why some are in quarantine."""
-    statuses = delta.read(spark, root, FILES).groupBy("status").count().collect()
-    by_status = {row["status"]: row["count"] for row in statuses}
-    reasons = delta.read(spark, root, QUARANTINE).groupBy("reason").count().orderBy("reason").collect()
-    counted = {
-        "files": sum(by_status.values()),
-        "rows": delta.read(spark, root, HEADERS).count(),
-        "duplicates": by_status.get(FileStatus.DUPLICATE.value, 0)
-        + by_status.get(FileStatus.DUPLICATE_UID_CONFLICT.value, 0),
-        "conflicts": by_status.get(FileStatus.DUPLICATE_UID_CONFLICT.value, 0),
-        "quarantined": by_status.get(FileStatus.QUARANTINED.value, 0),
-        "reasons": {row["reason"]: row["count"] for row in reasons},
-    }
-    if counted["files"] != counted["rows"] + counted["duplicates"] + counted["quarantined"]:
-        raise JobError(f"files are not rows + duplicates + quarantined: {counted}; please report this")
-    return counted
+def _committed(run: Ingest, wanted: Callable[[], DataFrame], written: pa.Table, name: str) -> None:
+    """Commit the parts that tasks wrote, and the edits that are wanted as the tables stand then.
+
+    Raises
+    ------
+    JobError
+        Other runs were always faster.
+    """
+    for attempt in range(_TRIES):
+        versions = {table: delta.version(run.root, table) for table in _ORDER}
+        edited = _edited(wanted(), run.root, run.staging / f"{name}.{attempt}")
+        try:
+            for table in _ORDER:
+                _replace(run.root, table, written, edited, versions[table])
+        except ConflictError:
+            continue
+        return
+    raise JobError(f"--tables {run.root}: other runs write all the time; run again when they have ended")
+
+
+def _edited(wanted: DataFrame, root: Path, staging: Path) -> pa.Table:
+    """The edits, computed once whatever the tables do meanwhile, and applied."""
+    wanted.write.parquet(str(staging))
+    written = parquet_files(staging)
+    if not _rows(pieces.whole(written)):
+        return edits.EDITED.empty_table()
+    return edits.apply(wanted.sparkSession.read.parquet(*written), root)
+
+
+def _replace(root: Path, table: Table, written: pa.Table, edited: pa.Table, version: int) -> None:
+    """Commit a table's new parts; of those that were edited, what they have become."""
+    new, changed = (rows.filter(pc.equal(rows["table"], table.name)) for rows in (written, edited))
+    stays = pc.invert(pc.is_in(new["path"], changed["part"]))
+    become = changed.filter(pc.is_valid(changed["path"])).select(PART.names)
+    held = pc.invert(pc.is_in(changed["part"], new["path"]))
+    removed = changed["part"].filter(held).to_pylist()
+    added = pa.concat_tables([new.filter(stays), become])
+    delta.commit_parts(root, table, added, version, overwrite=False, removed=removed)
+
+
+def counted(run: Ingest) -> dict[str, Any]:
+    """What the ledger holds.
+
+    Raises
+    ------
+    JobError
+        Files are not rows + duplicates + quarantined: a defect of ours.
+    """
+    found = ledger.counts(run.spark, run.root)
+    if found["files"] != found["rows"] + found["duplicates"] + found["quarantined"]:
+        raise JobError(f"files are not rows + duplicates + quarantined: {found}; please report this")
+    return found

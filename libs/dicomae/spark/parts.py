@@ -12,12 +12,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyspark.sql import DataFrame
+from pyspark.sql.pandas.types import from_arrow_schema
 
 from dicomae.tables import Table
 
-# What a task tells of a part: its path inside the table's folder, bytes, rows, Delta's statistics.
+# What a task tells of a part: its table, its path inside the table's folder, bytes, rows, Delta's statistics.
 PART = pa.schema(
     [
+        ("table", pa.string()),
         ("path", pa.string()),
         ("size", pa.int64()),
         ("rows", pa.int64()),
@@ -25,32 +27,42 @@ PART = pa.schema(
         ("stats", pa.string()),
     ]
 )
-PART_DDL = "path string, size bigint, rows bigint, modified bigint, stats string"
 
 Kernel = Callable[[pa.RecordBatch], pa.RecordBatch]
 
 
-class PartWriter:
-    """One Parquet part of a table, under a unique name; unlisted, so unseen, until a commit."""
+def new_name() -> str:
+    """A name that no other part has."""
+    return f"part-{uuid.uuid4()}.zstd.parquet"
 
-    def __init__(self, root: Path, table: Table) -> None:
+
+class PartWriter:
+    """One Parquet part of a table; unlisted, so unseen, until a commit."""
+
+    def __init__(self, root: Path, table: Table, name: str | None = None) -> None:
         self.table = table
-        self.name = f"part-{uuid.uuid4()}.zstd.parquet"
+        self.name = name or new_name()
         self.path = root / table.name / self.name
         self.rows = 0
         self._bounds: dict[str, list[Any]] = {}
         self._nulls: dict[str, int] = {}
-        self._writer = pq.ParquetWriter(self.path, table.schema, compression="zstd")
+        self._writer: pq.ParquetWriter | None = None
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Append rows of the table's schema."""
+        if not batch.num_rows:
+            return
+        if self._writer is None:
+            self._writer = pq.ParquetWriter(self.path, self.table.schema, compression="zstd")
         self._writer.write_batch(batch)
         self.rows += batch.num_rows
         for name in (*self.table.key, *self.table.cluster_by):
             self._count(name, batch.column(name))
 
     def finish(self) -> pa.RecordBatch:
-        """Close the file; its descriptor, one row of `PART`."""
+        """Close the file; its descriptor, one row of `PART`; none where nothing was written."""
+        if self._writer is None:
+            return pa.RecordBatch.from_pylist([], schema=PART)
         self._writer.close()
         stats = {
             "numRecords": self.rows,
@@ -59,6 +71,7 @@ class PartWriter:
             "nullCount": self._nulls,
         }
         row = {
+            "table": self.table.name,
             "path": self.name,
             "size": os.path.getsize(self.path),
             "rows": self.rows,
@@ -85,18 +98,16 @@ def write_parts(rows: DataFrame, root: Path, table: Table, kernel: Callable[[], 
 
     Returns
     -------
-    Descriptors (`PART`), one of each non-empty partition, for `delta.commit_parts`.
+    Descriptors (`PART`), one of each non-empty partition, for `delta.commit`.
     """
 
     def task(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        writer: PartWriter | None = None
-        run = kernel()
+        writer = PartWriter(root, table)
+        run: Kernel | None = None
         for batch in batches:
-            if batch.num_rows == 0:
-                continue
-            writer = writer or PartWriter(root, table)
-            writer.write(run(batch))
-        if writer is not None:
-            yield writer.finish()
+            run = run or kernel()
+            if batch.num_rows:
+                writer.write(run(batch))
+        yield writer.finish()
 
-    return rows.mapInArrow(task, PART_DDL).toArrow().cast(PART)
+    return rows.mapInArrow(task, from_arrow_schema(PART)).toArrow().cast(PART)

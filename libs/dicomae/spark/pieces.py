@@ -1,0 +1,78 @@
+"""Work cut into pieces: rows that wait in Parquet files of the staging folder, and a Spark task for each cut.
+
+The rows themselves never cross the JVM: the driver knows files and numbers of rows, a task reads its own.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyspark.sql import SparkSession
+from pyspark.sql.pandas.types import from_arrow_schema
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Rows `start` to `stop` of a Parquet file."""
+
+    path: str
+    start: int
+    stop: int
+
+    @property
+    def rows(self) -> int:
+        """How many they are."""
+        return self.stop - self.start
+
+
+def cut(paths: Sequence[str], rows: int) -> Iterator[Piece]:
+    """All rows of the files in pieces of at most `rows`, in order."""
+    for file in whole(paths):
+        for start in range(0, file.stop, rows):
+            yield Piece(file.path, start, min(start + rows, file.stop))
+
+
+def whole(paths: Sequence[str]) -> list[Piece]:
+    """All rows of each file as one piece."""
+    return [Piece(path, 0, pq.read_metadata(path).num_rows) for path in paths]
+
+
+def read(piece: Piece, batch_rows: int) -> Iterator[pa.RecordBatch]:
+    """The rows of a piece in batches of at most `batch_rows`."""
+    at = 0
+    for batch in pq.ParquetFile(piece.path).iter_batches(batch_rows):
+        first, last = max(piece.start - at, 0), min(piece.stop - at, batch.num_rows)
+        if first < last:
+            yield batch.slice(first, last - first)
+        at += batch.num_rows
+        if at >= piece.stop:
+            return
+
+
+def parquet_files(folder: Path) -> list[str]:
+    """The Parquet files in a folder, by name; none where there is no such folder."""
+    return sorted(str(path) for path in folder.glob("*.parquet"))
+
+
+def run(
+    spark: SparkSession,
+    items: Sequence[Item],
+    task: Callable[[Item], Iterator[pa.RecordBatch]],
+    schema: pa.Schema,
+) -> pa.Table:
+    """What the tasks yield, one Spark task for each item; small: it comes to the driver."""
+    if not items:
+        return schema.empty_table()
+
+    def each(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            for number in batch.column(0).to_pylist():
+                yield from task(items[number])
+
+    numbers = spark.range(0, len(items), 1, len(items))
+    return numbers.mapInArrow(each, from_arrow_schema(schema)).toArrow().cast(schema)
