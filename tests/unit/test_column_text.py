@@ -7,10 +7,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from dicomae.dicom import vr
+from dicomae.dicom.column_text import UnsuitableType, texts_of
 from dicomae.dicom.header import parse_headers
 from dicomae.dicom.header_table import ColumnMap, from_table
 from dicomae.errors import UsageError
@@ -27,7 +30,7 @@ def read(keyword: str, column: pa.Array) -> list[dict[str, Any]]:
     return [{k: dict(v) if isinstance(v, list) else v for k, v in row.items()} for row in headers.to_pylist()]
 
 
-def texts(keyword: str, column: pa.Array) -> list[Any]:
+def found_texts(keyword: str, column: pa.Array) -> list[Any]:
     """Text of an element in each row; the word absent where it is not there."""
     return [row["elements"].get(keyword, "absent") for row in read(keyword, column)]
 
@@ -78,6 +81,7 @@ TYPES = [
     ("PatientID", pa.array([" A1 ", 7 * " "]), ["A1", None]),
     ("PatientID", pa.array([b"A1", "Ä".encode()]), ["A1", "Ä"]),
     ("PatientID", pa.array(["A", "B", "A"]).dictionary_encode(), ["A", "B", "A"]),
+    ("ImageType", pa.array([["A", "B"]], pa.list_(pa.dictionary(pa.int8(), pa.string()))), ["A\\B"]),
     ("PatientID", pa.nulls(2), ["absent", "absent"]),
     ("FrameIncrementPointer", pa.array(["00181063", None]), ["00181063", "absent"]),  # AT
     ("IconImageSequence", pa.array([[{"Rows": 1}], [], None]), ["[sequence]", "absent", "absent"]),
@@ -94,12 +98,12 @@ TYPES = [
 def test_a_column_of_any_suitable_type_becomes_dicom_text(
     keyword: str, column: pa.Array, expected: list[Any]
 ) -> None:
-    assert texts(keyword, column) == expected
+    assert found_texts(keyword, column) == expected
 
 
 def test_name_groups_keep_their_places() -> None:
     column = pa.array([{"Alphabetic": "Yamada^Taro", "Ideographic": "山田^太郎", "Phonetic": "やまだ"}])
-    assert texts("PatientName", column) == ["Yamada^Taro=山田^太郎=やまだ"]
+    assert found_texts("PatientName", column) == ["Yamada^Taro=山田^太郎=やまだ"]
 
 
 @pytest.mark.parametrize(
@@ -121,6 +125,39 @@ def test_a_type_that_holds_no_such_value_is_an_error_that_names_the_column(
         UsageError, match=f"test.toml: key 'elements.{keyword}': column '{keyword}' is .*{said}"
     ):
         read(keyword, column)
+
+
+def arrays_of_every_type() -> list[pa.Array]:
+    """With the least and greatest values, null, and what is no value at all."""
+    far = [0, None, -(1 << 62), 1 << 62]
+    scalars = [
+        pa.array([(1 << 64) - 1, None], pa.uint64()), pa.array([-(1 << 63), None], pa.int64()),
+        pa.array([1e-320, 1e300, -0.0, np.nan, np.inf, None]), pa.array([1e30, -0.0], pa.float32()),
+        pa.array([decimal.Decimal("9" * 40), None], pa.decimal256(50, 2)),
+        pa.array([True, None]), pa.nulls(2),
+        pa.array(["\\", "\0", "é", None], pa.large_string()), pa.array([b"\xff", b"", None]),
+        pa.array([b"ab", b"\xff\xff"], pa.binary(2)), pa.array([(1 << 31) - 1, -(1 << 31)], pa.date32()),
+        pa.array([-(10**13), 1], pa.date64()), pa.array([-5, 1 << 30], pa.time32("s")),
+        pa.array([-5, 10**18], pa.time64("ns")), pa.array([5, None], pa.duration("s")),
+        *(pa.array(far, pa.timestamp(u, z)) for u in ("s", "ns") for z in (None, "UTC", "Europe/Zagreb")),
+        pa.array([{"Alphabetic": {"FamilyName": 1}}, None]), pa.array([{"Alphabetic": ["x"]}]),
+        pa.array([{}], pa.struct([])), pa.array([[("a", "b")]], pa.map_(pa.string(), pa.string())),
+        pa.array(["a", None, "a"]).dictionary_encode(), pc.run_end_encode(pa.array(["a", "a"])),
+    ]  # fmt: skip
+    lists = [pa.ListArray.from_arrays(pa.array([0, len(a), len(a)], pa.int32()), a) for a in scalars]
+    return scalars + lists
+
+
+@pytest.mark.parametrize("column", arrays_of_every_type(), ids=lambda column: str(column.type))
+def test_a_column_of_any_type_gives_texts_or_is_refused(column: pa.Array) -> None:
+    for name in vr.READERS:
+        for part in (column, column.slice(1), column.slice(0, 0)):
+            try:
+                texts = texts_of(part, name)
+            except UnsuitableType:
+                continue
+            texts.values.validate(full=True)
+            assert len(texts.values) == len(texts.present) == len(part)
 
 
 # One element of each VR that is written as text: keyword, tag, VR.
@@ -174,7 +211,7 @@ def test_a_text_is_what_a_file_with_these_bytes_gives(
 def test_doubles_are_pythons_shortest(values: list[list[float] | None]) -> None:
     column = pa.array(values, pa.list_(pa.float64()))
     expected = ["absent" if v is None else "\\".join(map(repr, v)) for v in values]
-    assert texts("DiffusionGradientOrientation", column) == expected
+    assert found_texts("DiffusionGradientOrientation", column) == expected
 
 
 def test_bytes_that_are_no_utf_8_are_an_error_of_the_element_and_the_others_stay() -> None:

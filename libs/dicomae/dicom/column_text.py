@@ -55,8 +55,6 @@ def texts_of(column: pa.Array, name: str) -> Texts:
     UnsuitableType
         No value of that VR can be of the column's type.
     """
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
     if name == "SQ":
         return _readable(_sequences(column))
     if name in vr.BULK:
@@ -130,6 +128,8 @@ def _lists(column: pa.Array, name: str) -> tuple[pa.StringArray, npt.NDArray[np.
 
 def _scalars(column: pa.Array, name: str) -> tuple[pa.StringArray, npt.NDArray[np.bool_]]:
     """Texts, null where there is no value; and where bytes are no UTF-8."""
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
     kind = column.type
     if pa.types.is_string(kind) or pa.types.is_large_string(kind) or _is_bytes(kind):
         texts, bad = column_values.decoded(column)

@@ -39,7 +39,7 @@ def written(column: pa.Array, name: str) -> pa.StringArray:
         return column.cast(pa.string())
     if name != "AT" and (pa.types.is_integer(kind) or pa.types.is_decimal(kind)):
         if name in BINARY_FLOATS:
-            return _floats(column.cast(pa.float64()), name)
+            return _floats(column.cast(pa.float64(), safe=False), name)
         return column.cast(pa.string()) if pa.types.is_integer(kind) else _decimals(column)
     if name != "AT" and pa.types.is_floating(kind):
         return _floats(column, name)
