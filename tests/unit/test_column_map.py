@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 from conftest import HOME
 
-from dicomae.dicom.column_map import element_columns, load_column_map
+from dicomae.dicom.column_map import ColumnMap, columns_read, element_columns, load_column_map
 from dicomae.errors import UsageError
 
 MAPS = sorted((HOME / "conf" / "columns").glob("*.toml"))
@@ -56,6 +56,14 @@ def test_explicit_columns_win_over_keywords(tmp_path: Path) -> None:
     )
     schema = pa.schema([(n, pa.string()) for n in ("uid", "PatientID", "pid", "Rows", "Type")])
     assert element_columns(schema, columns) == {"PatientID": "pid", "Rows": "Rows"}
+
+
+def test_only_the_columns_that_are_needed_are_read() -> None:
+    columns = ColumnMap("t", instance="uid", path="{b}/{c.d}", elements={"PatientID": "e.f", "Rows": "g.h"})
+    inner = pa.struct([("d", pa.string()), ("f", pa.string())])
+    kinds = {"thumbnail": pa.binary(), "uid": pa.string(), "b": pa.string(), "c": inner, "e": inner}
+    schema = pa.schema([*kinds.items(), ("g.h", pa.int64()), ("Columns", pa.int64())])
+    assert columns_read(schema, columns) == ["uid", "b", "c", "e", "g.h"]
 
 
 UID = 'instance = "uid"\n'

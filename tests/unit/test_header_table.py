@@ -162,7 +162,11 @@ def test_a_batch_too_large_for_arrow_is_halved_and_a_row_too_large_is_a_failure(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     uids = [f"1.{i}" for i in range(7)]
-    batch = table(SOPInstanceUID=[*uids, None], PatientID=["x"] * 3 + ["y" * 5000] + ["x"] * 4)
+    batch = table(
+        thumbnail=[bytes(500)] * 8,
+        SOPInstanceUID=[*uids, None],
+        PatientID=["x"] * 3 + ["y" * 5000] + ["x"] * 4,
+    )
     monkeypatch.setattr(header_table, "MAXIMUM_BYTES", 200)
     read = from_table(batch, KEYWORDS)
     assert [(f.index, f.reason) for f in read.failures] == [

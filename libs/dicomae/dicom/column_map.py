@@ -143,6 +143,19 @@ def element_columns(schema: pa.Schema, columns: ColumnMap) -> dict[str, str]:
     return elements
 
 
+def columns_read(schema: pa.Schema, columns: ColumnMap) -> list[str]:
+    """The table's columns that are needed, in its order: a reader may leave out all others."""
+    named = [
+        *element_columns(schema, columns).values(),
+        *path_columns(columns),
+        columns.instance,
+        columns.json,
+    ]
+    steps = [name.split(".") for name in named]
+    starts = {".".join(step[:n]) for step in steps for n in range(1, len(step) + 1)}
+    return [name for name in schema.names if name in starts]
+
+
 def path_columns(columns: ColumnMap) -> list[str]:
     """The columns that a path is made of."""
     found = _TEMPLATE.findall(columns.path)

@@ -19,6 +19,7 @@ from dicomae.dicom.column_map import (
     TRANSFER_SYNTAX,
     ColumnMap,
     column,
+    columns_read,
     element_columns,
     load_column_map,
     path_columns,
@@ -29,7 +30,7 @@ from dicomae.dicom.flat import Flat
 from dicomae.dicom.rows import Failure, HeaderBatch
 from dicomae.errors import Reason, UsageError
 
-__all__ = ["ColumnMap", "from_table", "load_column_map", "paths"]
+__all__ = ["ColumnMap", "columns_read", "from_table", "load_column_map", "paths"]
 
 MAXIMUM_BYTES = 1 << 28  # that are taken at once: Arrow's texts end at 2 GiB, and numbers grow
 
@@ -52,7 +53,7 @@ def from_table(batch: pa.RecordBatch, columns: ColumnMap) -> HeaderBatch:
         A column is missing, there twice, or of a type that holds no value of the element's VR.
     """
     named = element_columns(batch.schema, columns)
-    return _cut(batch, named, columns)
+    return _cut(batch.select(columns_read(batch.schema, columns)), named, columns)
 
 
 def _cut(batch: pa.RecordBatch, named: dict[str, str], columns: ColumnMap) -> HeaderBatch:
@@ -102,8 +103,7 @@ def _from_columns(batch: pa.RecordBatch, named: dict[str, str], columns: ColumnM
     present = np.array([texts[key].present for key in names], np.bool_).reshape(len(names), n_rows)
     rows, codes = np.nonzero(np.ascontiguousarray(present.T))
     places = pa.array(codes * n_rows + rows)
-    nothing = pa.nulls(n_rows, pa.string())
-    errors = [texts[key].errors for key in names]
+    errors = _errors([texts[key].errors for key in names], n_rows)
     pixels = [column_values.is_given(column(batch, named[key])) for key in PIXEL_KEYS if key in named]
     return Flat(
         names=names,
@@ -111,9 +111,9 @@ def _from_columns(batch: pa.RecordBatch, named: dict[str, str], columns: ColumnM
         codes=codes,
         values=_joined([texts[key].values for key in names]).take(places),
         vrs=None,
-        errors=_joined([e or nothing for e in errors]).take(places) if any(errors) else None,
+        errors=None if errors is None else errors.take(places),
         uids=_texts(batch, columns.instance, "UI", columns, "instance").values,
-        syntaxes=nothing if syntax is None else syntax.values,
+        syntaxes=pa.nulls(n_rows, pa.string()) if syntax is None else syntax.values,
         has_pixels=np.logical_or.reduce([np.zeros(n_rows, np.bool_), *pixels]),
     )
 
@@ -127,6 +127,13 @@ def _texts(batch: pa.RecordBatch, name: str, vr: str, columns: ColumnMap, key: s
 
 def _constant(text: str, n_rows: int) -> Texts:
     return Texts(np.ones(n_rows, np.bool_), pa.array([text] * n_rows, pa.string()), None)
+
+
+def _errors(columns: list[pa.StringArray | None], n_rows: int) -> pa.StringArray | None:
+    """One column after the other; None where every value of all is readable."""
+    if all(reasons is None for reasons in columns):
+        return None
+    return _joined([pa.nulls(n_rows, pa.string()) if reasons is None else reasons for reasons in columns])
 
 
 def _joined(arrays: list[pa.StringArray]) -> pa.StringArray:
