@@ -1,12 +1,12 @@
 """Elements of many rows in one array each, and rows of `HEADER` from them."""
 
 from dataclasses import dataclass
-from hashlib import blake2b
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+from xxhash import xxh3_128
 
 from dicomae import tables
 from dicomae.dicom import keys, vr
@@ -122,7 +122,7 @@ def _digests(words: pa.StringArray, values: pa.StringArray, first: npt.NDArray[n
         (starts * 8).tolist(), (ends * 8).tolist(), key_at[starts].tolist(), key_at[ends].tolist(),
         value_at[starts].tolist(), value_at[ends].tolist(), strict=True,
     ):  # fmt: skip
-        digest = blake2b(sizes[bounds[0] : bounds[1]], digest_size=16)
+        digest = xxh3_128(sizes[bounds[0] : bounds[1]])
         digest.update(key_bytes[bounds[2] : bounds[3]])
         digest.update(value_bytes[bounds[4] : bounds[5]])
         found.append(digest.hexdigest())

@@ -36,7 +36,7 @@ MAXIMUM_BYTES = 1 << 28  # that are taken at once: Arrow's texts end at 2 GiB, a
 
 
 def from_table(batch: pa.RecordBatch, columns: ColumnMap) -> HeaderBatch:
-    """Rows of `HEADER` from rows of somebody else's table; `incomplete` is empty.
+    """Rows of `HEADER` from rows of somebody else's table; nothing is incomplete.
 
     Parameters
     ----------
@@ -63,12 +63,12 @@ def _cut(batch: pa.RecordBatch, named: dict[str, str], columns: ColumnMap) -> He
     if batch.num_rows == 1:
         nothing = _read(batch.slice(1), named, columns)
         failure = Failure(0, Reason.TOO_LARGE, f"a row of more than {MAXIMUM_BYTES} bytes")
-        return HeaderBatch(nothing.headers, nothing.index, (failure,), ())
+        return HeaderBatch(nothing.headers, nothing.index, (failure,), {})
     half = batch.num_rows // 2
     a, b = (_cut(part, named, columns) for part in (batch.slice(0, half), batch.slice(half)))
     later = tuple(Failure(f.index + half, f.reason, f.detail) for f in b.failures)
     index = np.concatenate([a.index, b.index + half])
-    return HeaderBatch(pa.concat_batches([a.headers, b.headers]), index, a.failures + later, ())
+    return HeaderBatch(pa.concat_batches([a.headers, b.headers]), index, a.failures + later, {})
 
 
 def _read(batch: pa.RecordBatch, named: dict[str, str], columns: ColumnMap) -> HeaderBatch:
@@ -87,7 +87,7 @@ def _read(batch: pa.RecordBatch, named: dict[str, str], columns: ColumnMap) -> H
     if failures:
         headers = headers.filter(pa.array(has_uid))
     ordered = sorted(failures, key=lambda failure: failure.index)
-    return HeaderBatch(headers, np.flatnonzero(has_uid), tuple(ordered), ())
+    return HeaderBatch(headers, np.flatnonzero(has_uid), tuple(ordered), {})
 
 
 def _from_columns(batch: pa.RecordBatch, named: dict[str, str], columns: ColumnMap) -> Flat:
