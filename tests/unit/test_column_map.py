@@ -1,5 +1,6 @@
 """Column maps: those that come along, and what is wrong with others."""
 
+import pickle
 from pathlib import Path
 
 import pyarrow as pa
@@ -19,8 +20,10 @@ def write(folder: Path, text: str) -> Path:
 
 
 @pytest.mark.parametrize("path", MAPS, ids=lambda path: path.stem)
-def test_the_maps_that_come_along_are_sound(path: Path) -> None:
-    assert load_column_map(path).source == str(path)
+def test_the_maps_that_come_along_are_sound_and_travel_to_executors(path: Path) -> None:
+    columns = load_column_map(path)
+    assert columns.source == str(path)
+    assert pickle.loads(pickle.dumps(columns)) == columns
 
 
 def test_there_is_a_map_for_each_of_the_three_known_tables() -> None:

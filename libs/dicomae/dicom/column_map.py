@@ -18,7 +18,6 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
@@ -32,7 +31,6 @@ TRANSFER_SYNTAX = "TransferSyntaxUID"  # promoted, though it is of the file meta
 PIXEL_KEYS = ("FloatPixelData", "DoubleFloatPixelData", "PixelData")
 _TEXT_KEYS, _TABLE_KEYS = ("instance", "path", "columns", "json"), ("elements", "constants")
 _TEMPLATE = re.compile(r"\{([^{}]*)\}")
-_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -56,8 +54,8 @@ class ColumnMap:
     path: str = ""
     json: str = ""
     keywords: bool = False
-    elements: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
-    constants: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+    elements: Mapping[str, str] = field(default_factory=dict)
+    constants: Mapping[str, str] = field(default_factory=dict)
 
 
 def load_column_map(path: Path) -> ColumnMap:
