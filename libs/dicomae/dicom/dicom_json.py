@@ -118,16 +118,15 @@ def _textual(members: Mapping[str, Any], tag: str) -> str | None:
     return _element("UI", member)[0] if _vr_of(member, None) == "UI" else None
 
 
-def _creators(tags: Mapping[int, Mapping[str, Any]]) -> dict[int, str]:
+def _creators(tags: Mapping[int, Any]) -> dict[int, str]:
     """Creator of each private block, by group and block number (`ggggbb`), as `plain` finds them."""
     creators: dict[int, str] = {}
     taken: set[tuple[int, str]] = set()
-    for tag, member in sorted(tags.items()):
-        if keys.is_creator(tag >> 16, tag & 0xFFFF):
-            name = _element("LO", member)[0] or ""
-            if name.isprintable() and len(name) <= 64 and (tag >> 16, name) not in taken:
-                creators[tag >> 16 << 8 | tag & 0xFF] = name
-                taken.add((tag >> 16, name))
+    for tag in sorted(tag for tag in tags if keys.is_creator(tag >> 16, tag & 0xFFFF)):
+        name = _element("LO", tags[tag])[0] or ""
+        if name.isprintable() and len(name) <= 64 and (tag >> 16, name) not in taken:
+            creators[tag >> 16 << 8 | tag & 0xFF] = name
+            taken.add((tag >> 16, name))
     return creators
 
 
