@@ -4,8 +4,19 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numba
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+SLACK = 16  # bytes after the end of what `load8` and `copy16` take from, or write to
 
 _F = TypeVar("_F", bound=Callable[..., Any])
+_CHECKED = bool(numba.config.BOUNDSCHECK)  # the two below are not checked by numba itself
+# Arrays are only lent to these functions. To count who holds them, an atomic instruction for each array
+# and call, would take three quarters of the time.
+_BORROWS = {"_nrt": False}
+_intrinsic: Any = intrinsic
 _njit: Any = numba.njit  # its types know neither all its options nor that the signature stays
 
 
@@ -15,17 +26,63 @@ def entry(function: _F) -> _F:
     It may call compiled functions of its own module only: numba's cache does not notice that one of
     another module has changed.
     """
-    compiled: _F = _njit(cache=True, nogil=True)(function)
+    compiled: _F = _njit(cache=True, nogil=True, **_BORROWS)(function)
     return compiled
 
 
 def inner(function: _F) -> _F:
     """A function that compiled ones alone may call: it needs no wrapper for Python and no cache."""
-    compiled: _F = _njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
+    compiled: _F = _njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **_BORROWS)(function)
     return compiled
 
 
 def inlined(function: _F) -> _F:
     """An inner function that is written into its caller: where handing it arrays costs more than its work."""
-    compiled: _F = _njit(inline="always")(function)
+    compiled: _F = _njit(inline="always", **_BORROWS)(function)
     return compiled
+
+
+@inner
+def load8(array: Any, at: Any) -> Any:
+    """Eight bytes from an offset on as one int64, the first the lowest; `at + 8` within the array."""
+    place = np.uint64(at)
+    if _CHECKED:
+        array[place + np.uint64(7)]
+    return _load8(array, place)
+
+
+@inner
+def copy16(source: Any, start: Any, target: Any, at: Any) -> None:
+    """Sixteen bytes, whether they are wanted or not: one instruction where a loop takes many."""
+    place, aim = np.uint64(start), np.uint64(at)
+    if _CHECKED:
+        target[aim + np.uint64(15)] = source[place + np.uint64(15)]
+    _copy16(source, place, target, aim)
+
+
+def _pointer(context: Any, builder: Any, kind: Any, array: Any, at: Any, pointee: Any) -> Any:
+    data = context.make_array(kind)(context, builder, array).data
+    return builder.bitcast(builder.gep(data, [at]), pointee.as_pointer())
+
+
+@_intrinsic
+def _load8(_: Any, array: Any, at: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        values, place = arguments
+        pointer = _pointer(context, builder, signature.args[0], values, place, ir.IntType(64))
+        return builder.load(pointer, align=1)
+
+    return types.int64(array, at), generate
+
+
+@_intrinsic
+def _copy16(_: Any, source: Any, start: Any, target: Any, at: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        block = ir.VectorType(ir.IntType(8), 16)
+        given, place, taken, aim = arguments
+        origin = _pointer(context, builder, signature.args[0], given, place, block)
+        goal = _pointer(context, builder, signature.args[2], taken, aim, block)
+        builder.store(builder.load(origin, align=1), goal, align=1)
+        return context.get_dummy_value()
+
+    return types.void(source, start, target, at), generate

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from dicomae.dicom.compiled import entry, inlined, inner
+from dicomae.dicom.compiled import copy16, entry, inlined, inner, load8
 
 # How the values of a VR are read.
 UNKNOWN, STRAY_ITEM, BULK, SEQUENCE, TAGS, INTEGERS, FLOATS, TEXT = range(8)
@@ -26,11 +26,13 @@ LONGEST_FIXED = 24  # bytes of "[n bytes]"
 _NULL = -1  # and below it: less the number of an error
 _UNKNOWN_VR, _BAD_LENGTH, _NOT_TEXT, _STRAY = 1, 2, 4, 5
 _BACKSLASH, _ESCAPE, _BLANK, _MINUS, _ZERO = 92, 27, 32, 45, 48
+# Eight bytes at once; the highest bit of each answers for it.
+_HIGHEST, _ONES, _BLANKS = -0x7F7F7F7F7F7F7F80, 0x0101010101010101, 0x2020202020202020
 _ITEM_GROUP = ((0xFE, 0xFF, 0xDD, 0xE0), (0xFF, 0xFE, 0xE0, 0xDD))  # (FFFE,E0DD) in both byte orders
 
 
 class Source(NamedTuple):
-    """What is written."""
+    """What is written. `SLACK` bytes follow the last that is meant in `buffer`, `pool` and `text`."""
 
     buffer: npt.NDArray[np.uint8]
     elements: npt.NDArray[np.int64]  # (n, 4) descriptors, as in `layout.Found`
@@ -47,7 +49,10 @@ class Source(NamedTuple):
 
 
 class Written(NamedTuple):
-    """What `write` fills. Offsets begin with 0; `vrs` are those of the deviating elements."""
+    """What `write` fills; texts have `SLACK` bytes more than they need.
+
+    Offsets begin with 0; `vrs` are those of the deviating elements.
+    """
 
     key_at: npt.NDArray[np.int32]  # (n + 1,)
     keys: npt.NDArray[np.uint8]
@@ -171,11 +176,7 @@ def _write_text(
     buffer: Any, start: int, end: int, rule: int, charset: int, letters: Any, out: Any, at: int
 ) -> int:
     """Where the text ends; _NULL, or that less the number of an error."""
-    several, plain = False, True
-    for i in range(np.uint64(start), np.uint64(end)):
-        byte = buffer[i]
-        several |= byte == _BACKSLASH
-        plain &= byte < 0x80
+    plain, several = _ascii_and_has(buffer, start, end, _BACKSLASH)
     if not rule & DECODES:
         charset = 0  # latin-1
     begin, filled, strips_left, stop = at, False, rule & STRIPS_LEFT != 0, start - 1
@@ -208,19 +209,36 @@ def _write_text(
 
 @inner
 def _is_printable(text: Any, start: int, end: int) -> bool:
-    printable = True
-    for i in range(start, end):
-        printable &= 32 <= text[i] < 127
-    return printable
+    others, at = 0, start
+    while at < end:
+        word = load8(text, at)
+        if end - at < 8:
+            ours = (1 << 8 * (end - at)) - 1
+            word = (word & ours) | (_BLANKS & ~ours)
+        others |= word | ((word - _BLANKS) & ~word) | (word + _ONES)
+        at += 8
+    return others & _HIGHEST == 0
+
+
+@inner
+def _ascii_and_has(buffer: Any, start: int, end: int, letter: int) -> tuple[bool, bool]:
+    """Whether all bytes are ASCII; and whether one of them is this letter."""
+    letters, highest, found, at = letter * _ONES, 0, 0, start
+    while at < end:
+        word = load8(buffer, at)
+        if end - at < 8:
+            word &= (1 << 8 * (end - at)) - 1
+        highest |= word
+        word ^= letters
+        found |= (word - _ONES) & ~word
+        at += 8
+    return highest & _HIGHEST == 0, found & _HIGHEST != 0
 
 
 @inner
 def _is_decodable(buffer: Any, start: int, end: int, charset: int, letters: Any) -> bool:
     """Whether the bytes are a text without escape sequences of a character set that `write` knows."""
-    plain, escaped = True, False
-    for i in range(np.uint64(start), np.uint64(end)):
-        plain &= buffer[i] < 0x80
-        escaped |= buffer[i] == _ESCAPE
+    plain, escaped = _ascii_and_has(buffer, start, end, _ESCAPE)
     if plain or escaped:
         return not escaped
     if charset == UTF_8:
@@ -275,18 +293,20 @@ def _write_integers(buffer: Any, start: int, end: int, rule: int, is_big: bool, 
     size = (rule >> SIZE_SHIFT) & 15
     if (end - start) % size:
         return _NULL - _BAD_LENGTH
+    ones = np.uint64(0xFFFFFFFFFFFFFFFF) >> np.uint64(64 - 8 * size)
     for value in range(start, end, size):
         if value > start:
             out[at] = _BACKSLASH
             at += 1
-        bits = np.uint64(0)
-        for i in range(size):
-            place = value + (size - 1 - i if is_big else i)
-            bits |= np.uint64(buffer[place]) << np.uint64(8 * i)
+        bits = np.uint64(load8(buffer, value)) & ones
+        if is_big:
+            bits = np.uint64(0)
+            for place in range(value, value + size):
+                bits = bits << np.uint64(8) | np.uint64(buffer[place])
         if rule & SIGNED and bits >> np.uint64(8 * size - 1):
             out[at] = _MINUS
             at += 1
-            bits = (~bits + np.uint64(1)) & (np.uint64(0xFFFFFFFFFFFFFFFF) >> np.uint64(64 - 8 * size))
+            bits = (~bits + np.uint64(1)) & ones
         at = _write_number(bits, out, at)
     return at
 
@@ -348,10 +368,8 @@ def _write_sequence(buffer: Any, start: int, end: int, out: Any, at: int) -> int
 
 @inner
 def _copy(text: Any, start: int, end: int, out: Any, at: int) -> int:
-    # Unsigned indices are taken as they are: signed ones are tested for counting from the end.
-    source, target = np.uint64(start), np.uint64(at)
-    for i in range(np.uint64(end - start)):
-        out[target + i] = text[source + i]
+    for done in range(0, end - start, 16):
+        copy16(text, start + done, out, at + done)
     return at + end - start
 
 

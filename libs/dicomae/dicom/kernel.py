@@ -18,6 +18,7 @@ import pyarrow as pa
 from pydicom.datadict import tag_for_keyword
 
 from dicomae.dicom import columns, dataset, emit, keybook, layout, mend, vr, walk
+from dicomae.dicom.compiled import SLACK
 
 # Offsets of texts are int32: a file's texts are less than 32 times as long as its bytes.
 LARGEST = 1 << 26  # bytes in one buffer
@@ -43,7 +44,7 @@ def parse(buffers: Sequence[bytes], complete: Sequence[bool], flatten: frozenset
     """
     bounds = np.zeros(len(buffers) + 1, np.int64)
     np.cumsum([len(buffer) for buffer in buffers], out=bounds[1:])
-    joined = np.frombuffer(b"".join(buffers), np.uint8)
+    joined = np.frombuffer(b"".join([*buffers, bytes(SLACK)]), np.uint8)
     batch = layout.Batch(joined, bounds, np.asarray(complete, np.bool_), _BIG, _DEFLATED, _VR_FLAGS)
     book, found = _walked(batch, flatten)
     status = found.files[:, layout.STATUS]
@@ -162,14 +163,14 @@ def _paper(
     n = len(errors)
     return emit.Written(
         key_at=np.empty(n + 1, np.int32),
-        keys=np.empty(n_keys, np.uint8),
+        keys=np.empty(n_keys + SLACK, np.uint8),
         value_at=np.empty(n + 1, np.int32),
-        values=np.empty(n_values + len(source.pool), np.uint8),
+        values=np.empty(n_values + len(source.pool) + SLACK, np.uint8),
         filled=np.empty(n, np.bool_),
         errors=errors,
         row_vrs_at=np.empty(len(source.charset) + 1, np.int32),
         vr_key_at=np.empty(n_vrs + 1, np.int32),
-        vr_keys=np.empty(n_vr_keys, np.uint8),
+        vr_keys=np.empty(n_vr_keys + SLACK, np.uint8),
         vrs=np.empty(2 * n_vrs, np.uint8),
     )
 

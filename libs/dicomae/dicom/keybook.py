@@ -11,6 +11,7 @@ from pydicom._dicom_dict import DicomDictionary
 
 from dicomae import tables
 from dicomae.dicom import keys
+from dicomae.dicom.compiled import SLACK
 from dicomae.dicom.layout import IS_KNOWN, NO_VR, NOBODY, SIGN_DEPENDS, Book
 from dicomae.dicom.walk import find_creator, find_slot
 
@@ -125,7 +126,8 @@ def _appended(
     text: npt.NDArray[np.uint8], text_at: npt.NDArray[np.int64], new: list[bytes]
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
     ends = text_at[-1] + np.cumsum([len(one) for one in new], dtype=np.int64)
-    return np.append(text, np.frombuffer(b"".join(new), np.uint8)), np.append(text_at, ends)
+    joined = b"".join([text[: text_at[-1]].tobytes(), *new, bytes(SLACK)])
+    return np.frombuffer(joined, np.uint8), np.append(text_at, ends)
 
 
 def _slots_for(size: int, present: int) -> int:

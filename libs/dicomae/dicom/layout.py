@@ -32,7 +32,7 @@ class Book(NamedTuple):
 
     slots: npt.NDArray[np.int64]  # (2^k, 2) hashed by the first: creator << 32 | tag, or -1; key
     about: npt.NDArray[np.int16]  # (n_keys, 3) VR code or NO_VR; flags; column of promoted ones or -1
-    text: npt.NDArray[np.uint8]  # UTF-8 of all keys
+    text: npt.NDArray[np.uint8]  # UTF-8 of all keys, and `SLACK` bytes
     text_at: npt.NDArray[np.int64]  # (n_keys + 1,)
     creator_slots: npt.NDArray[np.int32]  # (2^k,) creator, hashed by its bytes; -1 is free
     creator_bytes: npt.NDArray[np.uint8]  # without padding
@@ -43,7 +43,7 @@ class Book(NamedTuple):
 class Batch(NamedTuple):
     """What is walked."""
 
-    buffer: npt.NDArray[np.uint8]  # the files, one after the other
+    buffer: npt.NDArray[np.uint8]  # the files, one after the other, and `SLACK` bytes
     bounds: npt.NDArray[np.int64]  # (n_files + 1,) where each begins
     complete: npt.NDArray[np.bool_]  # (n_files,) whether that is the whole file
     big: npt.NDArray[np.uint8]  # the transfer syntax of big endian

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dicomae.dicom import charset, decimals, emit, keybook, layout, vr
+from dicomae.dicom.compiled import SLACK
 
 _SINGLE_BYTE = sorted(
     name for name in charset.KNOWN_CODECS if name.startswith("iso8859") or name == "tis-620"
@@ -69,6 +70,7 @@ def mended(
     pool = bytearray(_with_floats(source, mends[is_float], rules[is_float] >> emit.SIZE_SHIFT))
     unread = _add_texts(source, mends[~is_float], encodings, errors, pool)
     source.ready[mends] = True
+    pool += bytes(SLACK)
     return source._replace(pool=np.frombuffer(pool, np.uint8)), unread
 
 

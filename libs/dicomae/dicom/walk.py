@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from dicomae.dicom import layout
-from dicomae.dicom.compiled import entry, inlined, inner
+from dicomae.dicom.compiled import entry, inlined, inner, load8
 
 _UN, _SQ, _SS, _US = 20 * 26 + 13, 18 * 26 + 16, 18 * 26 + 18, 20 * 26 + 18
 _UNDEFINED = 0xFFFFFFFF
@@ -22,6 +22,7 @@ _TRANSFER_SYNTAX, _MEDIA_INSTANCE_UID = 0x00020010, 0x00020003
 _PREAMBLE, _PREFIX = 132, 0x4D434944  # "DICM"
 _LONGEST_CREATOR = 64
 _CUT, _MALFORMED = -1, -2
+_LOW_BYTES = 0x00FF00FF00FF00FF  # of each 16 bits
 _IMPLICIT, _BIG, _INSIDE_ITEM = 1, 2, 4  # bits of how elements are written
 _SPREAD = -7046029254386353131  # 2^64 over the golden ratio, odd: spreads numbers over the slots
 
@@ -221,16 +222,21 @@ def _element(buffer: Any, at: int, stop: int, encoding: int, vr_flags: Any) -> t
     """
     if stop - at < 8:
         return -1, layout.NO_VR, at, 0
-    tag = _uint16(buffer, at, encoding) << 16 | _uint16(buffer, at + 2, encoding)
+    head = load8(buffer, at)
+    letters = head >> 32
+    if encoding & _BIG:
+        head = head >> 8 & _LOW_BYTES | (head & _LOW_BYTES) << 8
+    tag = (head & 0xFFFF) << 16 | (head >> 16 & 0xFFFF)
+    first, second = head >> 32 & 0xFFFF, head >> 48 & 0xFFFF
     if not encoding & _IMPLICIT and tag >> 16 != _ITEMS:
-        vr = _vr_at(buffer, at + 4)
+        vr = _vr_of(letters)
         if vr != layout.NO_VR:
-            if not vr_flags[vr] & layout.IS_LONG:
-                return tag, vr, at + 8, _uint16(buffer, at + 6, encoding)
+            if not vr_flags[np.uint64(vr)] & layout.IS_LONG:
+                return tag, vr, at + 8, second
             if stop - at < 12:
                 return -1, vr, at, 0
             return tag, vr, at + 12, _uint32(buffer, at + 8, encoding)
-    return tag, layout.NO_VR, at + 8, _uint32(buffer, at + 4, encoding)
+    return tag, layout.NO_VR, at + 8, (first << 16 | second if encoding & _BIG else second << 16 | first)
 
 
 @inner
@@ -349,8 +355,12 @@ def _note(misses: Any, n: Any, first: int, second: int) -> None:
 
 @inner
 def _vr_at(buffer: Any, at: int) -> int:
-    letters = _uint16(buffer, at, 0)
-    first, second = (letters & 0xFF) - 65, (letters >> 8) - 65
+    return _vr_of(_uint16(buffer, at, 0))
+
+
+@inner
+def _vr_of(letters: int) -> int:
+    first, second = (letters & 0xFF) - 65, (letters >> 8 & 0xFF) - 65
     return first * 26 + second if 0 <= first < 26 and 0 <= second < 26 else layout.NO_VR
 
 
