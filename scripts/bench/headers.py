@@ -23,40 +23,34 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pydicom
 
 from dicomae.dicom.header import HEADER, parse_headers
+from dicomae.dicom.local import read_starts
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "dicom"
-ROUNDS, BATCH_FILES, FIRST_READ, GROWTH = 5, 512, 16384, 8
+ROUNDS, BATCH_FILES, FIRST_READ = 5, 512, 16384
 Call = Callable[[Sequence[str]], None]
 SLOW_SHARE = 4  # pydicom reads every fourth file: it is that much slower, and as exact
 
 
-def first_bytes(path: str, wanted: int) -> bytes:
-    """The first bytes of a file."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        return os.pread(descriptor, wanted, 0)
-    finally:
-        os.close(descriptor)
-
-
 def kernel(paths: Sequence[str], keep: Callable[[pa.RecordBatch], object]) -> int:
-    """Rows of all files, batch by batch; headers that go on are read again, eight times as far."""
-    rows, wanted = 0, FIRST_READ
-    while paths:
-        grown: list[str] = []
+    """Rows of all files, batch by batch; headers that go on are read again, as far as they need."""
+    rows, wanted = 0, np.full(len(paths), FIRST_READ)
+    while len(paths):
+        grown: dict[str, int] = {}
         for at in range(0, len(paths), BATCH_FILES):
-            part = paths[at : at + BATCH_FILES]
-            buffers = [first_bytes(path, wanted) for path in part]
-            batch = parse_headers(buffers, [len(buffer) < wanted for buffer in buffers])
+            part, sizes = paths[at : at + BATCH_FILES], wanted[at : at + BATCH_FILES]
+            arena, _ = read_starts(part, sizes)
+            batch = parse_headers(arena, arena.sizes < sizes)
             rows += batch.headers.num_rows
             keep(batch.headers)
-            grown += [part[i] for i in batch.incomplete]
-        paths, wanted = grown, wanted * GROWTH
+            grown |= {part[i]: needed + FIRST_READ for i, needed in batch.incomplete.items()}
+        paths = list(grown)
+        wanted = np.array([min(grown[path], os.path.getsize(path) + 1) for path in paths], np.int64)
     return rows
 
 

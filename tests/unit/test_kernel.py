@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from mutants import BIG, EXPLICIT, IMPLICIT, SHARED, check_equal, element, part10
 
 from dicomae.dicom import charset, decimals, header, kernel, keybook, vr
-from dicomae.dicom.header import parse_headers
+from dicomae.dicom.header import Arena, parse_headers
 
 HOME = Path(__file__).resolve().parents[2]
 FUZZED = 1500  # mutants here; scripts/fuzz-headers runs the 20,000
@@ -41,7 +41,7 @@ def file_of(elements, syntax: str, term: str | None = None) -> bytes:
 
 def check_kernel(files: list[bytes]) -> None:
     """Equal, and read by the kernel itself."""
-    assert kernel.parse(files, [True] * len(files), frozenset()).odd == []
+    assert kernel.parse(Arena.joined(files), [True] * len(files), frozenset()).odd == []
     check_equal(files, [True] * len(files))
 
 
@@ -239,14 +239,18 @@ def test_odd_files_keep_their_place():
     usual = mutants.hand_made()
     falling = part10(element(*UID) + element(0x00080016, "UI", b"1.2") + element(0x00080016, "UI", b"1.4"))
     files = [falling, usual[0], b"", falling, usual[1], usual[2], falling, usual[0][:200]]
-    assert kernel.parse(files, [True] * len(files), frozenset()).odd == [0, 2, 3, 6, 7]
+    assert kernel.parse(Arena.joined(files), [True] * len(files), frozenset()).odd == [0, 2, 3, 6, 7]
     assert check_equal(files, [True] * len(files)).index.tolist() == [0, 1, 3, 4, 5, 6]
 
 
 def test_flattened_sequences_are_left_to_plain_python():
     files = mutants.hand_made()
-    assert kernel.parse(files, [True] * 3, frozenset({"RequestAttributesSequence"})).odd == [0, 1, 2]
-    assert kernel.parse(files, [True] * 3, frozenset({"OtherPatientIDsSequence"})).odd == []
+    assert kernel.parse(Arena.joined(files), [True] * 3, frozenset({"RequestAttributesSequence"})).odd == [
+        0,
+        1,
+        2,
+    ]
+    assert kernel.parse(Arena.joined(files), [True] * 3, frozenset({"OtherPatientIDsSequence"})).odd == []
     assert "RequestAttributesSequence[0].CodeValue" in dict(
         check_equal(files, [True] * 3, ["RequestAttributesSequence"]).headers["elements"][0].as_py()
     )
@@ -267,7 +271,7 @@ def test_real_files_are_equal_in_batches_of_any_size():
     files = [path.read_bytes() for path in sorted(SHARED.rglob("*")) if path.is_file()]
     whole = check_equal(files, [True] * len(files))
     assert len(whole.index) == 452
-    assert len(kernel.parse(files, [True] * len(files), frozenset()).odd) <= 20
+    assert len(kernel.parse(Arena.joined(files), [True] * len(files), frozenset()).odd) <= 20
     rows = []
     for batch in mutants.cut(files, seed=1):
         rows += parse_headers(batch, [True] * len(batch)).headers.to_pylist()
@@ -320,4 +324,17 @@ def test_one_file_does_not_read_its_neighbour():
 
 def test_the_columns_of_an_empty_batch():
     assert parse_headers([], []).headers.schema == header.HEADER
-    assert kernel.parse([b""], [False], frozenset()).incomplete == {0: 1}
+    assert kernel.parse(Arena.joined([b""]), [False], frozenset()).incomplete == {0: 1}
+
+
+def test_an_arena_gives_what_its_buffers_give(monkeypatch):
+    odd = part10(element(*UID) + element(0x00080016, "UI", b"1.2") + element(0x00080016, "UI", b"1.4"))
+    files = [*mutants.hand_made(), odd, b"", mutants.hand_made()[0][:200]]
+    complete = [True] * 5 + [False]
+    expected = parse_headers(files, complete)
+    for largest in (1 << 20, 700):
+        monkeypatch.setattr(kernel, "LARGEST", largest)
+        found = parse_headers(Arena.joined(files), complete)
+        assert found.headers.equals(expected.headers)
+        assert found.index.tolist() == expected.index.tolist()
+        assert (found.failures, found.incomplete) == (expected.failures, expected.incomplete)

@@ -5,18 +5,19 @@ from typing import Any, TypeVar
 
 import numba
 import numpy as np
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 from numba.extending import intrinsic
 
 SLACK = 16  # bytes after the end of what `load8` and `copy16` take from, or write to
 
 _F = TypeVar("_F", bound=Callable[..., Any])
-_CHECKED = bool(numba.config.BOUNDSCHECK)  # the two below are not checked by numba itself
+_settings: Any = numba.config
+_CHECKED = bool(_settings.BOUNDSCHECK)  # the two below are not checked by numba itself
 # Arrays are only lent to these functions. To count who holds them, an atomic instruction for each array
 # and call, would take three quarters of the time.
 _BORROWS = {"_nrt": False}
-_intrinsic: Any = intrinsic
+_intrinsic: Any = intrinsic  # its types take the context for an argument
 _njit: Any = numba.njit  # its types know neither all its options nor that the signature stays
 
 
@@ -65,8 +66,7 @@ def _pointer(context: Any, builder: Any, kind: Any, array: Any, at: Any, pointee
     return builder.bitcast(builder.gep(data, [at]), pointee.as_pointer())
 
 
-@_intrinsic
-def _load8(_: Any, array: Any, at: Any) -> Any:
+def _type_load8(_: Any, array: Any, at: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         values, place = arguments
         pointer = _pointer(context, builder, signature.args[0], values, place, ir.IntType(64))
@@ -75,8 +75,7 @@ def _load8(_: Any, array: Any, at: Any) -> Any:
     return types.int64(array, at), generate
 
 
-@_intrinsic
-def _copy16(_: Any, source: Any, start: Any, target: Any, at: Any) -> Any:
+def _type_copy16(_: Any, source: Any, start: Any, target: Any, at: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         block = ir.VectorType(ir.IntType(8), 16)
         given, place, taken, aim = arguments
@@ -86,3 +85,6 @@ def _copy16(_: Any, source: Any, start: Any, target: Any, at: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(source, start, target, at), generate
+
+
+_load8, _copy16 = _intrinsic(_type_load8), _intrinsic(_type_copy16)

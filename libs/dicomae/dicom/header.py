@@ -17,34 +17,38 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from dicomae.dicom import kernel, plain
-from dicomae.dicom.rows import HEADER, Failure, HeaderBatch
+from dicomae.dicom.rows import HEADER, Arena, Failure, HeaderBatch
 
-__all__ = ["HEADER", "Failure", "HeaderBatch", "parse_headers"]
+__all__ = ["HEADER", "Arena", "Failure", "HeaderBatch", "parse_headers"]
 
 
 def parse_headers(
-    buffers: Sequence[bytes], complete: Sequence[bool], flatten: Sequence[str] = ()
+    buffers: Sequence[bytes] | Arena,
+    complete: Sequence[bool] | npt.NDArray[np.bool_],
+    flatten: Sequence[str] = (),
 ) -> HeaderBatch:
     """Rows of `HEADER` from the first bytes of files; never raises for any bytes.
 
     Parameters
     ----------
-    buffers : the first bytes of each file.
+    buffers : the first bytes of each file; those of an arena are not copied, nor kept.
     complete : whether that is the whole file.
     flatten : keywords of sequences whose first item becomes elements `Parent[0].Child`.
     """
     parts: list[HeaderBatch] = []
     odd: list[int] = []
-    for at, end in _chunks([len(buffer) for buffer in buffers]):
-        if len(buffers[at]) > kernel.LARGEST:
+    sizes = buffers.sizes.tolist() if isinstance(buffers, Arena) else [len(buffer) for buffer in buffers]
+    for at, end in _chunks(sizes):
+        if sizes[at] > kernel.LARGEST:
             odd.append(at)
             continue
-        parsed = kernel.parse(buffers[at:end], complete[at:end], frozenset(flatten))
+        parsed = kernel.parse(_part(buffers, at, end), complete[at:end], frozenset(flatten))
         incomplete = {at + i: needed for i, needed in parsed.incomplete.items()}
         parts.append(HeaderBatch(parsed.headers, parsed.positions + at, (), incomplete))
         odd += [at + i for i in parsed.odd]
     if odd or not parts:
-        read = plain.parse_headers([buffers[i] for i in odd], [complete[i] for i in odd], flatten)
+        copies = [_copy(buffers, i) for i in odd]
+        read = plain.parse_headers(copies, [complete[i] for i in odd], flatten)
         parts.append(_moved(read, odd))
     return _merged(parts)
 
@@ -59,6 +63,14 @@ def _chunks(sizes: list[int]) -> Iterator[tuple[int, int]]:
         total += size
     if start < len(sizes):
         yield start, len(sizes)
+
+
+def _part(buffers: Sequence[bytes] | Arena, start: int, stop: int) -> Arena:
+    return buffers.part(start, stop) if isinstance(buffers, Arena) else Arena.joined(buffers[start:stop])
+
+
+def _copy(buffers: Sequence[bytes] | Arena, i: int) -> bytes:
+    return buffers.buffer(i) if isinstance(buffers, Arena) else buffers[i]
 
 
 def _moved(batch: HeaderBatch, positions: list[int]) -> HeaderBatch:

@@ -19,6 +19,7 @@ from pydicom.datadict import tag_for_keyword
 
 from dicomae.dicom import columns, dataset, emit, keybook, layout, mend, vr, walk
 from dicomae.dicom.compiled import SLACK
+from dicomae.dicom.rows import Arena
 
 # Offsets of texts are int32: a file's texts are less than 32 times as long as its bytes.
 LARGEST = 1 << 26  # bytes in one buffer
@@ -33,7 +34,9 @@ class Parsed(NamedTuple):
     incomplete: dict[int, int]  # as in `HeaderBatch`
 
 
-def parse(buffers: Sequence[bytes], complete: Sequence[bool], flatten: frozenset[str]) -> Parsed:
+def parse(
+    buffers: Arena, complete: Sequence[bool] | npt.NDArray[np.bool_], flatten: frozenset[str]
+) -> Parsed:
     """Rows of all buffers that are as usual; a sequence to be flattened is not.
 
     Parameters
@@ -42,10 +45,9 @@ def parse(buffers: Sequence[bytes], complete: Sequence[bool], flatten: frozenset
     complete : whether that is the whole file.
     flatten : keywords of sequences.
     """
-    bounds = np.zeros(len(buffers) + 1, np.int64)
-    np.cumsum([len(buffer) for buffer in buffers], out=bounds[1:])
-    joined = np.frombuffer(b"".join([*buffers, bytes(SLACK)]), np.uint8)
-    batch = layout.Batch(joined, bounds, np.asarray(complete, np.bool_), _BIG, _DEFLATED, _VR_FLAGS)
+    batch = layout.Batch(
+        buffers.memory, buffers.bounds, np.asarray(complete, np.bool_), _BIG, _DEFLATED, _VR_FLAGS
+    )
     book, found = _walked(batch, flatten)
     status = found.files[:, layout.STATUS]
     rows = np.flatnonzero(status == layout.PARSED)
@@ -104,7 +106,7 @@ def _walked(batch: layout.Batch, flatten: frozenset[str]) -> tuple[layout.Book, 
 
 
 def _room(batch: layout.Batch) -> layout.Found:
-    n_files, capacity = len(batch.complete), len(batch.buffer) // 8 + 1
+    n_files, capacity = len(batch.complete), int(batch.bounds[-1]) // 8 + 1
     return layout.Found(
         elements=np.empty((capacity, 4), np.int64),
         files=np.full((n_files, layout.FILE_COLUMNS), -1, np.int64),

@@ -1,5 +1,6 @@
 """What a batch of header bytes becomes: rows of `HEADER`, failures, and buffers that need more bytes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from dicomae import tables
+from dicomae.dicom.compiled import SLACK
 from dicomae.errors import Reason
 
 HEADER = pa.schema(
@@ -22,6 +24,40 @@ HEADER = pa.schema(
         ("element_errors", tables.TEXTS),
     ]
 )
+
+
+@dataclass(frozen=True)
+class Arena:
+    """Buffers one after the other in one piece of memory.
+
+    Attributes
+    ----------
+    memory : uint8, with `SLACK` bytes or more after the last buffer.
+    bounds : int64 (n + 1,), where each buffer begins, and the last ends.
+    """
+
+    memory: npt.NDArray[np.uint8]
+    bounds: npt.NDArray[np.int64]
+
+    @classmethod
+    def joined(cls, buffers: Sequence[bytes]) -> "Arena":
+        """A copy of these."""
+        bounds = np.zeros(len(buffers) + 1, np.int64)
+        np.cumsum([len(buffer) for buffer in buffers], out=bounds[1:])
+        return cls(np.frombuffer(b"".join([*buffers, bytes(SLACK)]), np.uint8), bounds)
+
+    @property
+    def sizes(self) -> npt.NDArray[np.int64]:
+        """int64 (n,), bytes of each buffer."""
+        return np.diff(self.bounds)
+
+    def part(self, start: int, stop: int) -> "Arena":
+        """The buffers from one position to before another, in the same memory."""
+        return Arena(self.memory[self.bounds[start] :], self.bounds[start : stop + 1] - self.bounds[start])
+
+    def buffer(self, i: int) -> bytes:
+        """A copy of one."""
+        return self.memory[self.bounds[i] : self.bounds[i + 1]].tobytes()
 
 
 @dataclass(frozen=True)
