@@ -1,21 +1,26 @@
 """Reads one after the other where the source is quick, many at once where it makes one wait.
 
-    the caller waits ──► one thread reads ──► quick: it reads them all
-                              └─ slow: up to `THREADS` read ──► a read that hangs is given up
+    the caller watches ──► one thread reads ──► quick: it reads them all
+                               └─ slow: up to `THREADS` read ──► a read that hangs is given up
 
 All reads run in threads, so that one that never returns holds nothing up: its thread is left behind,
 and, being a daemon, does not keep the process alive. A thread cannot be ended: what it holds (a
-descriptor, a few KiB) is held until the system answers.
+descriptor, a few KiB) is held until the system answers. Threads wait for the next call, for the memory
+allocator gives what a thread has read back to the system when it ends: that costs more than the reads.
 """
 
+import os
+import queue
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
+from operator import length_hint
 from typing import Generic, TypeVar
 
 THREADS = 64
-SLOW_SECONDS = 0.0005  # a read; a warm local disk takes a fortieth
-WATCH_SECONDS = 0.01  # between two looks at how it goes
+SLOW_SECONDS = 0.0005  # a read; a warm local disk takes a fiftieth
+WATCH_SECONDS = 0.005  # between two looks at how it goes
 
 T = TypeVar("T")
 
@@ -34,76 +39,88 @@ def read_all(read: Callable[[int], T], n: int, timeout_seconds: float) -> list[T
 
 
 class _Crew(Generic[T]):
-    """Threads that share a list of reads."""
+    """Threads that share a list of reads.
+
+    The threads take no lock, for a quick read costs little more than one: each step that they share
+    (the next number, one entry of a list or of a dict) is a single operation of the interpreter.
+    """
 
     def __init__(self, read: Callable[[int], T], n: int, timeout_seconds: float) -> None:
-        self._read, self._n, self._timeout = read, n, timeout_seconds
-        self._lock = threading.Lock()
-        self._over = threading.Event()
+        self._read, self._timeout = read, timeout_seconds
+        self._size = min(THREADS, n)
         self._results: list[T | None] = [None] * n
-        self._next = self._settled = self._hired = 0
-        self._busy: dict[object, tuple[int, float]] = {}  # a thread's own token → its read, and since when
-        self._error: Exception | None = None
+        self._left = iter(range(n))
+        self._begun: dict[int, float] = {}  # a member's number → when its read began
+        self._working: set[int] = set()
+        self._hired = 0
+        self._ended: queue.SimpleQueue[int | Exception] = queue.SimpleQueue()
 
     def results(self) -> list[T | None]:
-        if self._n == 0:
-            return []
-        self._hire(1)
-        looked, settled = time.monotonic(), 0
-        while not self._over.wait(WATCH_SECONDS):
-            now = time.monotonic()
-            # No thread is hired twice for the same wait: the crew grows once.
-            if now - looked > SLOW_SECONDS * (self._settled - settled):
-                self._hire(min(THREADS, self._n) - self._hired)
-            looked, settled = now, self._settled
-            self._give_up(now)
-        if self._error is not None:
-            raise self._error
+        self._hire(min(1, self._size))
+        looked, left = time.monotonic(), length_hint(self._left)
+        while self._working:
+            try:
+                ended = self._ended.get(timeout=WATCH_SECONDS)
+            except queue.Empty:
+                now, before, left = time.monotonic(), left, length_hint(self._left)
+                if now - looked > SLOW_SECONDS * (before - left):
+                    self._hire(self._size - self._hired)
+                self._give_up(now)
+                looked = now
+                continue
+            if isinstance(ended, Exception):
+                raise ended
+            self._working.discard(ended)
         return self._results
 
     def _hire(self, n: int) -> None:
-        for _ in range(n):
-            self._hired += 1
-            threading.Thread(target=self._work, daemon=True).start()
-
-    def _work(self) -> None:
-        token = object()
-        i = self._take(token)
-        while i is not None:
-            try:
-                result = self._read(i)
-            except Exception as error:  # noqa: BLE001 (handed to the caller's thread)
-                self._error = self._error or error
-                self._over.set()
-                return
-            i = self._take(token, i, result)
-
-    def _take(self, token: object, done: int | None = None, result: T | None = None) -> int | None:
-        """Hand in a result and take the next read; None when there is none, or the thread was given up."""
-        with self._lock:
-            if done is not None:
-                if self._busy.pop(token, None) is None:
-                    return None
-                self._results[done] = result
-                self._settle(1)
-            if self._next == self._n or self._over.is_set():
-                return None
-            i = self._next
-            self._next += 1
-            self._busy[token] = i, time.monotonic()
-            return i
+        for member in range(self._hired, self._hired + n):
+            self._working.add(member)
+            _begin(partial(self._work, member))
+        self._hired += n
 
     def _give_up(self, now: float) -> None:
-        """Leave behind the threads that hang; without any other to read on, that is all."""
-        with self._lock:
-            hanging = [token for token, (_, since) in self._busy.items() if now - since > self._timeout]
-            for token in hanging:
-                del self._busy[token]
-            self._settle(len(hanging))
-            if hanging and not self._busy and self._hired == THREADS:
-                self._over.set()
+        """Leave behind the members that hang."""
+        self._working -= {
+            member for member, began in list(self._begun.items()) if now - began > self._timeout
+        }
 
-    def _settle(self, n: int) -> None:
-        self._settled += n
-        if self._settled == self._n:
-            self._over.set()
+    def _work(self, member: int) -> None:
+        begun, working, results, read = self._begun, self._working, self._results, self._read
+        try:
+            for i in self._left:
+                begun[member] = time.monotonic()
+                result = read(i)
+                if member not in working:
+                    return
+                results[i] = result
+        except Exception as error:  # noqa: BLE001 (raised in the caller's thread)
+            self._ended.put(error)
+        begun.pop(member, None)
+        self._ended.put(member)
+
+
+class _Thread:
+    """A thread that does one piece of work after the other."""
+
+    def __init__(self) -> None:
+        self.inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        threading.Thread(target=self._live, daemon=True).start()
+
+    def _live(self) -> None:
+        while True:
+            self.inbox.get()()
+            _IDLE.append(self)
+
+
+def _begin(work: Callable[[], None]) -> None:
+    """Do the work in a thread that waits, or in a new one; it must not raise."""
+    try:
+        thread = _IDLE.pop()
+    except IndexError:
+        thread = _Thread()
+    thread.inbox.put(work)
+
+
+_IDLE: list[_Thread] = []
+os.register_at_fork(after_in_child=_IDLE.clear)  # threads do not come along

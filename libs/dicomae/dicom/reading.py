@@ -13,6 +13,7 @@ that it has changed.
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -30,8 +31,7 @@ GROUP_BYTES = 16 << 20  # read and parsed together, unless one file alone is mor
 TIMEOUT_SECONDS = 120.0
 
 
-@dataclass(frozen=True)
-class Piece:
+class Piece(NamedTuple):
     """A range of bytes of the file at a position; `start` is where its last piece ended."""
 
     position: int
@@ -72,19 +72,17 @@ def read_headers(
     HeaderBatch
         Nothing is `incomplete`; a file that cannot be read is a failure.
     """
+    local = isinstance(filesystem, pafs.LocalFileSystem)
 
-    def read(path: str, start: int, length: int) -> Read:
+    def read(piece: Piece) -> Read:
+        path = paths[piece.position]
         try:
-            return _range(filesystem, path, start, length)
+            return _local_range(path, piece) if local else _range(filesystem, path, piece)
         except READ_ERRORS as error:
             return explained(error)
 
     def fetch(pieces: Sequence[Piece]) -> list[Read]:
-        found = inflight.read_all(
-            lambda i: read(paths[pieces[i].position], pieces[i].start, pieces[i].length),
-            len(pieces),
-            timeout_seconds,
-        )
+        found = inflight.read_all(lambda i: read(pieces[i]), len(pieces), timeout_seconds)
         late = (Reason.TIMEOUT, f"no answer within {timeout_seconds:g} s")
         return [late if data is None else data for data in found]
 
@@ -111,8 +109,7 @@ def grown_headers(
     return _concatenated(parts)
 
 
-@dataclass(frozen=True)
-class _Held:
+class _Held(NamedTuple):
     """The bytes of a file that are held, and how many should be after the next read."""
 
     position: int
@@ -177,16 +174,18 @@ def _next_end(held: int, needed: int, size: int | None, limit: int) -> int | Non
     return min(wanted, limit)
 
 
-def _range(filesystem: pafs.FileSystem, path: str, start: int, length: int) -> bytes:
-    if isinstance(filesystem, pafs.LocalFileSystem):
-        # What has become a pipe since it was listed must not be waited for.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-        try:
-            return os.pread(descriptor, length, start)
-        finally:
-            os.close(descriptor)
+def _local_range(path: str, piece: Piece) -> bytes:
+    # What has become a pipe since it was listed must not be waited for.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        return os.pread(descriptor, piece.length, piece.start)
+    finally:
+        os.close(descriptor)
+
+
+def _range(filesystem: pafs.FileSystem, path: str, piece: Piece) -> bytes:
     with filesystem.open_input_file(path) as file:
-        return bytes(file.read_at(length, start))
+        return bytes(file.read_at(piece.length, piece.start))
 
 
 def _concatenated(parts: Sequence[HeaderBatch]) -> HeaderBatch:
