@@ -19,7 +19,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from dicomae.dicom.bodypart import SOURCES, BodyPartRules, load_rules, repair
+from dicomae.dicom.bodypart import SOURCES, repair
+from dicomae.dicom.bodypart_rules import BodyPartRules, load_rules
 
 RULES = Path(__file__).resolve().parents[2] / "conf" / "bodypart.toml"
 SERIES_PER_COLLECTION = 200

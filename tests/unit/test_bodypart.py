@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dicomae.dicom.bodypart import SOURCES, BodyPartRules, fold, load_rules, repair
+from dicomae.dicom.bodypart import SOURCES, repair
+from dicomae.dicom.bodypart_rules import BodyPartRules, fold, load_rules
 from dicomae.errors import UsageError
 
 RULES = load_rules(Path(__file__).resolve().parents[2] / "conf" / "bodypart.toml")
@@ -290,6 +291,12 @@ def test_a_repaired_part_is_a_term_that_stays(modality: str | None, declared: st
 def test_any_text_is_answered(texts: list[str]) -> None:
     parts = [part for part, _ in repaired(RULES, *({"ImageComments": text} for text in texts))]
     assert all(part is None or part in RULES.regions for part in parts)
+
+
+def test_what_one_list_of_rules_decided_is_not_told_of_another(small: BodyPartRules) -> None:
+    row = {"StudyDescription": "knee"}  # a word that the small list does not have
+    told = [repaired(rules, row) for rules in (RULES, small, RULES, small)]
+    assert told == [[("KNEE", "filled-from-StudyDescription")], [(None, "unknown")]] * 2
 
 
 def test_no_rows() -> None:

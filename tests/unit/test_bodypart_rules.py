@@ -5,7 +5,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from dicomae.dicom.bodypart import SOURCES, Rule, load_rules, repair
+from dicomae.dicom.bodypart import SOURCES, repair
+from dicomae.dicom.bodypart_rules import Rule, load_rules
 
 RULES = load_rules(Path(__file__).resolve().parents[2] / "conf" / "bodypart.toml")
 

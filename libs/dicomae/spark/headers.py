@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from pyspark.sql import SparkSession
 
 from dicomae.dicom import bodypart, outcome
+from dicomae.dicom.bodypart_rules import BodyPartRules
 from dicomae.spark import parts, pieces
 from dicomae.spark.parts import PART, PartWriter
 from dicomae.spark.pieces import Piece
@@ -22,7 +23,7 @@ class Parsing:
 
     root: Path
     reader: Reader
-    rules: bodypart.BodyPartRules
+    rules: BodyPartRules
     run_id: str
 
 

@@ -18,7 +18,8 @@ import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
 
 from dicomae.config import Config
-from dicomae.dicom import bodypart, source
+from dicomae.dicom import source
+from dicomae.dicom.bodypart_rules import load_rules
 from dicomae.errors import ConflictError, JobError, UsageError
 from dicomae.spark import delta, edits, headers, identity, ledger, pieces, readers
 from dicomae.spark.discovery import list_files
@@ -77,7 +78,7 @@ def retry(run: Ingest, reasons: Sequence[str]) -> dict[str, Any]:
 
 def take_in(run: Ingest, changes: Changes, reader: readers.Reader) -> int:
     """Read what is new and what is to be read again, and commit what comes of it; the number of files."""
-    rules = bodypart.load_rules(Path(run.config.body_part_rules))
+    rules = load_rules(Path(run.config.body_part_rules))
     parsing = headers.Parsing(run.root, reader, rules, run.run_id)
     taken = 0
     for number, batch in enumerate(_batches(run, [*changes.new, *changes.again])):
