@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,7 +16,6 @@ from deltalake import CommitProperties, DeltaTable, Schema, Transaction, write_d
 from deltalake.exceptions import CommitFailedError
 from deltalake.transaction import AddAction, RemoveAction
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 
 from dicomae import tables
 from dicomae.errors import ConflictError, UsageError
@@ -66,10 +66,9 @@ def read(spark: SparkSession, root: Path, table: Table) -> DataFrame:
     return reader.load(_path(root, table)).select(*table.columns)
 
 
-def read_with_part(spark: SparkSession, root: Path, table: Table, *columns: str) -> DataFrame:
-    """Columns of the table as it stands now, and `part`: the name of the Parquet part that holds the row."""
-    reader = spark.read.format("delta").option("versionAsOf", version(root, table))
-    return reader.load(_path(root, table)).select(*columns, F.col("_metadata.file_name").alias("part"))
+def parts(root: Path, table: Table) -> list[str]:
+    """Paths of the table's Parquet parts as it stands now."""
+    return [unquote(urlsplit(uri).path) if "://" in uri else uri for uri in _open(root, table).file_uris()]
 
 
 def is_empty(root: Path, table: Table) -> bool:

@@ -4,76 +4,94 @@ This is how every row of `headers`, `files` and `quarantine` changes: copies of 
 their place in one commit, which another run either sees whole or makes fail.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
-from pyspark.sql.pandas.types import from_arrow_schema
+from pyspark.sql import SparkSession
 
 from dicomae import tables
+from dicomae.spark import pieces, sql
 from dicomae.spark.parts import PART, PartWriter
+from dicomae.spark.pieces import Piece
 from dicomae.tables import Table
 
-# The row of `path` in a part is dropped where `drop` is true; else it gets the values that are not null.
-EDIT = ("table", "part", "path", "drop", "status", "original_path", "vanished")
-
 _BATCH_ROWS = 4096
-# A part that was edited, and what takes its place.
-EDITED = pa.schema([("part", pa.string()), *PART])
 _BY_NAME = {table.name: table for table in tables.ALL}
 
-
-def dropped(table: Table, rows: DataFrame) -> DataFrame:
-    """Edits that drop rows, given by `part` and `path`."""
-    return _edits(table, rows, drop=F.lit(True))
+# A part that was edited, and what takes its place.
+EDITED = pa.schema([("part", pa.string()), *PART])
 
 
-def restated(table: Table, rows: DataFrame) -> DataFrame:
-    """Edits that give rows another `status` and `original_path`."""
-    return _edits(table, rows, status=F.col("status"), original_path=F.col("original_path"))
+class Edits(NamedTuple):
+    """For each part to be edited, its table, its name, and the piece of a Parquet file that has the edits.
+
+    An edit is a path, and either `drop` or the values that are not null.
+    """
+
+    parts: tuple[tuple[str, str, Piece], ...]
 
 
-def marked(table: Table, rows: DataFrame, *, vanished: bool) -> DataFrame:
-    """Edits that mark rows as vanished, or as there again."""
-    return _edits(table, rows, vanished=F.lit(vanished))
+def dropped(table: Table, rows: str) -> str:
+    """SQL for edits that drop `rows`, something to select `part` and `path` from."""
+    return _edits(table, rows, drop="true")
 
 
-def apply(edits: DataFrame, root: Path) -> pa.Table:
-    """Write the edited parts again.
+def restated(table: Table, rows: str) -> str:
+    """SQL for edits that give rows another `status` and `original_path`."""
+    return _edits(table, rows, status="status", original_path="original_path")
+
+
+def marked(table: Table, rows: str, *, vanished: bool) -> str:
+    """SQL for edits that mark rows as vanished, or as there again."""
+    return _edits(table, rows, vanished=str(vanished).lower())
+
+
+def wanted(connection: duckdb.DuckDBPyConnection, found: Sequence[str], staging: Path) -> Edits:
+    """The edits of all these queries, written below `staging`."""
+    written = staging / "edits.parquet"
+    if not sql.write(connection, " UNION ALL ".join(found) + " ORDER BY 1, 2", written):
+        return Edits(())
+    sizes = f'SELECT "table", part, count(*) FROM read_parquet({sql.quoted(str(written))}) GROUP BY 1, 2'
+    parts: list[tuple[str, str, Piece]] = []
+    at = 0
+    for table, part, rows in connection.execute(sizes + " ORDER BY 1, 2").fetchall():
+        parts.append((table, part, Piece(str(written), at, at + rows)))
+        at += rows
+    return Edits(tuple(parts))
+
+
+def apply(spark: SparkSession, edits: Edits, root: Path) -> pa.Table:
+    """Write the edited parts again, a task for each.
 
     Returns
     -------
-    For each part that was edited its name as `part`, and `parts.PART` of what takes its place; that is
-    null where no row is left.
+    For each part that was edited its name as `part`, and `parts.PART` of what takes its place; but for
+    `table` that is null where no row is left.
     """
-    rows = F.collect_list(F.struct(*EDIT[2:])).alias("rows")
-    grouped = edits.groupBy("table", "part").agg(rows)
-    return grouped.mapInArrow(_editor(root), from_arrow_schema(EDITED)).toArrow().cast(EDITED)
+    return pieces.run(spark, edits.parts, _editor(root), EDITED)
 
 
-def _edits(table: Table, rows: DataFrame, **values: Column) -> DataFrame:
+def _edits(table: Table, rows: str, **values: str) -> str:
     nothing = {
-        "drop": F.lit(False),
-        "status": F.lit(None).cast("string"),
-        "original_path": F.lit(None).cast("string"),
-        "vanished": F.lit(None).cast("boolean"),
+        "drop": "false",
+        "status": "NULL::VARCHAR",
+        "original_path": "NULL::VARCHAR",
+        "vanished": "NULL::BOOLEAN",
     }
-    columns = {**nothing, **values}
-    return rows.select(
-        F.lit(table.name).alias("table"), "part", "path", *(c.alias(name) for name, c in columns.items())
-    )
+    columns = ", ".join(f'{value} AS "{name}"' for name, value in {**nothing, **values}.items())
+    return f"(SELECT '{table.name}' AS \"table\", part, path, {columns} FROM {rows})"
 
 
-def _editor(root: Path) -> Any:
-    def task(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            for row in batch.to_pylist():
-                yield _edited(root, _BY_NAME[row["table"]], row["part"], row["rows"])
+def _editor(root: Path) -> Callable[[tuple[str, str, Piece]], Iterator[pa.RecordBatch]]:
+    def task(item: tuple[str, str, Piece]) -> Iterator[pa.RecordBatch]:
+        table, part, piece = item
+        rows = [edit for batch in pieces.read(piece, _BATCH_ROWS) for edit in batch.to_pylist()]
+        yield _edited(root, _BY_NAME[table], part, rows)
 
     return task
 

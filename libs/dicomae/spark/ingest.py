@@ -15,7 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
 from dicomae.config import Config
 from dicomae.dicom import source
@@ -23,9 +23,10 @@ from dicomae.dicom.bodypart_rules import load_rules
 from dicomae.errors import ConflictError, JobError, UsageError
 from dicomae.spark import delta, edits, headers, identity, ledger, pieces, readers
 from dicomae.spark.discovery import list_files
+from dicomae.spark.edits import Edits
 from dicomae.spark.ledger import Changes
 from dicomae.spark.parts import PART
-from dicomae.spark.pieces import Piece, parquet_files
+from dicomae.spark.pieces import Piece
 from dicomae.spark.progress import step
 from dicomae.tables import FILES, HEADERS, QUARANTINE, Table
 
@@ -64,14 +65,14 @@ def ingest(run: Ingest, uri: str) -> dict[str, Any]:
     if listed.files + listed.failures == 0:
         raise UsageError(f"--source {uri}: no files here")
     with step(run.spark, f"comparing {listed.files:,} files with the ledger"):
-        changes = ledger.changes(run.spark, run.root, listed, source.path_prefix(uri) + top, run.staging)
+        changes = ledger.changes(run.root, listed, source.path_prefix(uri) + top, run.staging)
     new = take_in(run, changes, readers.file_reader(uri, run.config.ingest))
     return {"listed": listed.files, "new": new, **counted(run)}
 
 
 def retry(run: Ingest, reasons: Sequence[str]) -> dict[str, Any]:
     """Read quarantined files again, those of `reasons` or all; counts of the ledger afterwards."""
-    changes = ledger.to_retry(run.spark, run.root, tuple(reasons), run.staging)
+    changes = ledger.to_retry(run.root, reasons, run.staging)
     again = take_in(run, changes, readers.file_reader("/", run.config.ingest))
     return {"retried": again, **counted(run)}
 
@@ -81,7 +82,7 @@ def take_in(run: Ingest, changes: Changes, reader: readers.Reader) -> int:
     rules = load_rules(Path(run.config.body_part_rules))
     parsing = headers.Parsing(run.root, reader, rules, run.run_id)
     taken = 0
-    for number, batch in enumerate(_batches(run, [*changes.new, *changes.again])):
+    for number, batch in enumerate(_batches(run, (*changes.new, *changes.again))):
         files = _rows(batch)
         with step(run.spark, f"reading {files:,} files"):
             written = headers.parse(run.spark, batch, parsing)
@@ -92,12 +93,11 @@ def take_in(run: Ingest, changes: Changes, reader: readers.Reader) -> int:
             return taken
     if changes.vanished or changes.returned or changes.gone:
         with step(run.spark, "marking what has vanished"):
-            nothing = PART.empty_table()
-            _committed(run, partial(ledger.marks, run.spark, run.root, changes), nothing, "marks")
+            _committed(run, partial(ledger.marks, run.root, changes), PART.empty_table(), "marks")
     return taken
 
 
-def _batches(run: Ingest, paths: list[str]) -> Iterator[list[Piece]]:
+def _batches(run: Ingest, paths: Sequence[str]) -> Iterator[list[Piece]]:
     """Pieces that are committed together; each is a task."""
     together = min(_rows(pieces.whole(paths)), run.config.ingest.files_per_commit)
     tasks = _TASKS_PER_CORE * run.spark.sparkContext.defaultParallelism
@@ -118,12 +118,12 @@ def _rows(some: Sequence[Piece]) -> int:
     return sum(piece.rows for piece in some)
 
 
-def _contested(run: Ingest, written: pa.Table) -> DataFrame:
+def _contested(run: Ingest, written: pa.Table, staging: Path) -> Edits:
     parts = written.filter(pc.equal(written["table"], FILES.name))["path"].to_pylist()
-    return identity.contested(run.spark, run.root, parts, run.config.ingest.same_uid)
+    return identity.contested(run.root, parts, run.config.ingest.same_uid, staging)
 
 
-def _committed(run: Ingest, wanted: Callable[[], DataFrame], written: pa.Table, name: str) -> None:
+def _committed(run: Ingest, wanted: Callable[[Path], Edits], written: pa.Table, name: str) -> None:
     """Commit the parts that tasks wrote, and the edits that are wanted as the tables stand then.
 
     Raises
@@ -132,24 +132,17 @@ def _committed(run: Ingest, wanted: Callable[[], DataFrame], written: pa.Table, 
         Other runs were always faster.
     """
     for attempt in range(_TRIES):
-        versions = {table: delta.version(run.root, table) for table in _ORDER}
-        edited = _edited(wanted(), run.root, run.staging / f"{name}.{attempt}")
+        staging = run.staging / f"{name}-{attempt}"
+        staging.mkdir()
+        versions = {table.name: delta.version(run.root, table) for table in _ORDER}
+        edited = edits.apply(run.spark, wanted(staging), run.root)
         try:
             for table in _ORDER:
-                _replace(run.root, table, written, edited, versions[table])
+                _replace(run.root, table, written, edited, versions[table.name])
         except ConflictError:
             continue
         return
     raise JobError(f"--tables {run.root}: other runs write all the time; run again when they have ended")
-
-
-def _edited(wanted: DataFrame, root: Path, staging: Path) -> pa.Table:
-    """The edits, computed once whatever the tables do meanwhile, and applied."""
-    wanted.write.parquet(str(staging))
-    written = parquet_files(staging)
-    if not _rows(pieces.whole(written)):
-        return edits.EDITED.empty_table()
-    return edits.apply(wanted.sparkSession.read.parquet(*written), root)
 
 
 def _replace(root: Path, table: Table, written: pa.Table, edited: pa.Table, version: int) -> None:
@@ -171,7 +164,7 @@ def counted(run: Ingest) -> dict[str, Any]:
     JobError
         Files are not rows + duplicates + quarantined: a defect of ours.
     """
-    found = ledger.counts(run.spark, run.root)
+    found = ledger.counts(run.root, run.staging)
     if found["files"] != found["rows"] + found["duplicates"] + found["quarantined"]:
         raise JobError(f"files are not rows + duplicates + quarantined: {found}; please report this")
     return found

@@ -1,42 +1,41 @@
 """The ledger `files` against a listing: what is new, what is to be read again, what has vanished."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
 from pathlib import Path
 from typing import Any
 
-from pyspark.sql import Column, DataFrame, SparkSession
-from pyspark.sql import functions as F
-
 from dicomae.dicom.outcome import LISTING
 from dicomae.errors import FileStatus
-from dicomae.spark import delta, edits
+from dicomae.spark import delta, edits, sql
 from dicomae.spark.discovery import Listed
-from dicomae.spark.pieces import parquet_files
+from dicomae.spark.sql import quoted
 from dicomae.tables import FILES, HEADERS, QUARANTINE
 
-NEW, AGAIN, VANISHED, RETURNED, GONE = "new", "again", "vanished", "returned", "gone"
+# What a listing says of a file: unknown to the ledger; known and changed, or to be read again for another
+# reason; no longer in the source; there again, unchanged; a folder that can be listed again.
+NEW, AGAIN, VANISHED, RETURNED, GONE = _KINDS = ("new", "again", "vanished", "returned", "gone")
 
 
 @dataclass(frozen=True)
 class Changes:
-    """Parquet files in the staging folder.
+    """Parquet files below the staging folder, and the version of the ledger that they were found against.
 
     Attributes
     ----------
-    new, again : rows of `LISTING` to be read: unknown to the ledger; known to it, and changed.
-    vanished, returned, gone : `path` of ledger rows: no longer in the source; there again, unchanged; a
-        folder that can be listed again, which needs no row.
+    new, again : rows of `LISTING`, in the order of paths.
+    vanished, returned, gone : `path` of rows of the ledger.
     """
 
-    new: list[str]
-    again: list[str]
-    vanished: list[str]
-    returned: list[str]
-    gone: list[str]
+    version: int
+    new: tuple[str, ...] = ()
+    again: tuple[str, ...] = ()
+    vanished: tuple[str, ...] = ()
+    returned: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
 
 
-def changes(spark: SparkSession, root: Path, listed: Listed, top: str | None, staging: Path) -> Changes:
+def changes(root: Path, listed: Listed, top: str | None, staging: Path) -> Changes:
     """What the listing says that the ledger does not know.
 
     Parameters
@@ -44,137 +43,113 @@ def changes(spark: SparkSession, root: Path, listed: Listed, top: str | None, st
     top : the folder that the listing is complete for, as the ledger writes it; None where it is a mere
         list, which says nothing of what has vanished.
     """
+    version = delta.version(root, FILES)
     if delta.is_empty(root, FILES):
-        return Changes(listed.paths, [], [], [], [])
-    listing = spark.read.parquet(*listed.paths)
-    known = delta.read(spark, root, FILES).where("container IS NULL")
-    if top is not None:
-        known = known.where(_below(F.col("path"), F.lit(top)))
-    found = _compared(listing, known, complete=top is not None)
-    if listed.failures and top is not None:
-        found = _but_below(found, listing.where("reason IS NOT NULL"))
-    folder = staging / "changes"
-    found.write.partitionBy("change").parquet(str(folder))
-    by_kind = {kind: parquet_files(folder / f"change={kind}") for kind in _KINDS}
-    if by_kind[AGAIN]:
-        by_kind[AGAIN] += _copies(spark, root, by_kind[AGAIN], staging / "copies")
-    return Changes(**by_kind)
+        return Changes(version, new=tuple(listed.paths))
+    below = "true" if top is None else _is_below("path", quoted(top.rstrip("/")))
+    with sql.connected(staging) as connection:
+        sql.name_table(connection, root, FILES)
+        sql.name_files(connection, "listing", listed.paths, LISTING)
+        connection.execute(_FOUND.format(join="LEFT" if top is None else "FULL", below=below))
+        connection.execute(_HIDDEN)
+        connection.execute(_COPIES)
+        return Changes(version, **{kind: _written(connection, kind, staging) for kind in _KINDS})
 
 
-_KINDS = (NEW, AGAIN, VANISHED, RETURNED, GONE)
-
-
-def to_retry(spark: SparkSession, root: Path, reasons: tuple[str, ...], staging: Path) -> Changes:
+def to_retry(root: Path, reasons: Sequence[str], staging: Path) -> Changes:
     """Quarantined files, of these reasons or all; of members, the archive that holds them."""
-    quarantined = delta.read(spark, root, QUARANTINE)
-    chosen = quarantined.where(F.col("reason").isin(*reasons)) if reasons else quarantined
-    files = delta.read(spark, root, FILES)
-    mine = files.join(chosen.select("path"), "path", how="left_semi")
-    paths = mine.select(F.coalesce("container", "path").alias("path")).distinct()
-    rows = files.where("size IS NOT NULL").join(paths, "path", how="left_semi")
-    _as_listing(rows).write.parquet(str(staging / "retry"))
-    return Changes([], parquet_files(staging / "retry"), [], [], [])
+    chosen = f"reason IN ({', '.join(map(quoted, reasons))})" if reasons else "true"
+    with sql.connected(staging) as connection:
+        for table in (FILES, QUARANTINE):
+            sql.name_table(connection, root, table)
+        connection.execute(
+            f"CREATE TABLE found AS SELECT {_OF_LEDGER} FROM files WHERE size IS NOT NULL AND path IN "
+            f"(SELECT coalesce(container, path) FROM files WHERE path IN "
+            f"(SELECT path FROM quarantine WHERE {chosen}))"
+        )
+        version = delta.version(root, FILES)
+        return Changes(version, again=_written(connection, AGAIN, staging))
 
 
-def marks(spark: SparkSession, root: Path, changes: Changes) -> DataFrame:
+def marks(root: Path, changes: Changes, staging: Path) -> edits.Edits:
     """Edits of the ledger for what has vanished, is there again, or needs no row any more."""
-    rows = delta.read_with_part(spark, root, FILES, "path", "container")
-    # Members go with their archive.
-    files = rows.withColumn("file", F.coalesce("container", "path"))
-
-    def named(paths: list[str]) -> DataFrame:
-        mine = spark.read.schema("path string").parquet(*paths).select(F.col("path").alias("file"))
-        return files.join(mine, "file", how="left_semi")
-
-    found = []
-    if changes.vanished:
-        found.append(edits.marked(FILES, named(changes.vanished), vanished=True))
-    if changes.returned:
-        found.append(edits.marked(FILES, named(changes.returned), vanished=False))
-    if changes.gone:
-        found.append(edits.dropped(FILES, named(changes.gone)))
-        held = delta.read_with_part(spark, root, QUARANTINE, "path")
-        gone = spark.read.schema("path string").parquet(*changes.gone)
-        found.append(edits.dropped(QUARANTINE, held.join(gone, "path", how="left_semi")))
-    return reduce(DataFrame.unionByName, found)
+    with sql.connected(staging) as connection:
+        for table in (FILES, QUARANTINE):
+            sql.name_table(connection, root, table)
+        for kind in (VANISHED, RETURNED, GONE):
+            sql.name_files(connection, kind, getattr(changes, kind), LISTING)
+        # Members go with their archive.
+        its_file = "coalesce(container, path)"
+        found = [
+            edits.marked(FILES, f"files WHERE {its_file} IN (SELECT path FROM vanished)", vanished=True),
+            edits.marked(FILES, f"files WHERE {its_file} IN (SELECT path FROM returned)", vanished=False),
+            edits.dropped(FILES, "files WHERE path IN (SELECT path FROM gone)"),
+            edits.dropped(QUARANTINE, "quarantine WHERE path IN (SELECT path FROM gone)"),
+        ]
+        return edits.wanted(connection, found, staging)
 
 
-def _compared(listing: DataFrame, known: DataFrame, *, complete: bool) -> DataFrame:
-    """Rows of `LISTING` and their `change`; what is as the ledger has it is left out."""
-    old, new = known.alias("old"), listing.alias("new")
-    joined = new.join(old, F.col("new.path") == F.col("old.path"), how="full" if complete else "left")
-    is_folder = "old.size IS NULL"
-    change = (
-        F.when(F.col("old.path").isNull(), NEW)
-        .when(F.col("new.path").isNull() & F.expr(is_folder), GONE)
-        .when(F.col("new.path").isNull(), F.when(~F.col("old.vanished"), VANISHED))
-        .when(~_same(), AGAIN)
-        .when(F.col("old.vanished"), RETURNED)
-    )
-    columns = [
-        F.coalesce("new.path", "old.path").alias("path"),
-        *(F.col(f"new.{name}") for name in LISTING.names if name not in ("path", "attempts")),
-        F.coalesce("old.attempts", F.lit(0)).alias("attempts"),
-        change.alias("change"),
-    ]
-    return joined.select(*columns).where("change IS NOT NULL")
-
-
-def _same() -> Column:
-    """Whether a listed file is what the ledger has read: by etag where both have one, else size and time."""
-    by_time = F.col("new.size").eqNullSafe(F.col("old.size")) & F.col("new.mtime").eqNullSafe(
-        F.col("old.mtime")
-    )
-    is_same = F.coalesce(F.col("new.etag") == F.col("old.etag"), by_time)
-    listed_before = F.when(F.col("old.size").isNull(), F.col("old.reason"))
-    return is_same & F.col("new.reason").eqNullSafe(listed_before)
-
-
-def _but_below(found: DataFrame, failed: DataFrame) -> DataFrame:
-    """Nothing has vanished below a folder that could not be listed."""
-    folders = failed.select(F.col("path").alias("folder"))
-    hidden = (F.col("change") == VANISHED) & _below(F.col("path"), F.col("folder"))
-    return found.join(F.broadcast(folders), hidden, how="left_anti")
-
-
-def _copies(spark: SparkSession, root: Path, again: list[str], folder: Path) -> list[str]:
-    """Duplicates of files that have changed: one of them may now be the only one of its instance."""
-    paths = spark.read.parquet(*again).select("path")
-    originals = paths.withColumnRenamed("path", "original_path")
-    files = delta.read(spark, root, FILES).where("container IS NULL")
-    copies = files.join(originals, "original_path", how="left_semi").join(paths, "path", how="left_anti")
-    _as_listing(copies).write.parquet(str(folder))
-    return parquet_files(folder)
-
-
-def _as_listing(files: DataFrame) -> DataFrame:
-    none = F.lit(None).cast("string")
-    return files.select(
-        "path", "size", "mtime", "etag", none.alias("reason"), none.alias("detail"), "attempts"
-    )
-
-
-def _below(path: Column, folder: Column) -> Column:
-    return path.startswith(F.concat(F.rtrim(folder, F.lit("/")), F.lit("/"))) | (path == folder)
-
-
-def counts(spark: SparkSession, root: Path) -> dict[str, Any]:
+def counts(root: Path, staging: Path) -> dict[str, Any]:
     """What the ledger holds: files by status, and why some are in quarantine.
 
     Containers are no files: their members are.
     """
-    rows = delta.read(spark, root, FILES).groupBy("status", "reason", "vanished").count().collect()
-    by_status = {status: sum(r["count"] for r in rows if r["status"] == status) for status in FileStatus}
-    reasons: dict[str, int] = {}
-    for row in sorted((r for r in rows if r["reason"]), key=lambda r: str(r["reason"])):
-        reasons[row["reason"]] = reasons.get(row["reason"], 0) + row["count"]
-    conflicts = by_status[FileStatus.DUPLICATE_UID_CONFLICT]
+    with sql.connected(staging) as connection:
+        sql.name_table(connection, root, FILES)
+        by_status = dict(connection.execute("SELECT status, count(*) FROM files GROUP BY 1").fetchall())
+        reasons = "SELECT reason, count(*) FROM files WHERE reason IS NOT NULL GROUP BY 1 ORDER BY 1"
+        by_reason = dict(connection.execute(reasons).fetchall())
+        vanished = connection.execute("SELECT count(*) FROM files WHERE vanished").fetchall()
+    containers = by_status.pop(FileStatus.CONTAINER, 0)
+    conflicts = by_status.get(FileStatus.DUPLICATE_UID_CONFLICT, 0)
     return {
-        "files": sum(by_status.values()) - by_status[FileStatus.CONTAINER],
+        "files": sum(by_status.values()),
         "rows": delta.count(root, HEADERS),
-        "duplicates": by_status[FileStatus.DUPLICATE] + conflicts,
+        "duplicates": by_status.get(FileStatus.DUPLICATE, 0) + conflicts,
         "conflicts": conflicts,
-        "quarantined": by_status[FileStatus.QUARANTINED],
-        "vanished": sum(row["count"] for row in rows if row["vanished"]),
-        "reasons": reasons,
+        "quarantined": by_status.get(FileStatus.QUARANTINED, 0),
+        "containers": containers,
+        "vanished": vanished[0][0],
+        "reasons": by_reason,
     }
+
+
+def _is_below(path: str, folder: str) -> str:
+    return f"({path} = {folder} OR starts_with({path}, {folder} || '/'))"
+
+
+def _written(connection: Any, kind: str, staging: Path) -> tuple[str, ...]:
+    path = staging / f"{kind}.parquet"
+    columns = ", ".join(LISTING.names)
+    rows = sql.write(connection, f"SELECT {columns} FROM found WHERE change = '{kind}' ORDER BY path", path)
+    return (str(path),) if rows else ()
+
+
+# By etag where both have one, else by size and time; and a folder that failed as it failed before.
+_IS_SAME = """coalesce(
+        new.etag = old.etag,
+        new.size IS NOT DISTINCT FROM old.size AND new.mtime IS NOT DISTINCT FROM old.mtime
+    ) AND new.reason IS NOT DISTINCT FROM CASE WHEN old.size IS NULL THEN old.reason END"""
+
+_FOUND = f"""CREATE TABLE found AS SELECT * FROM (
+    SELECT coalesce(new.path, old.path) AS path, new.size, new.mtime, new.etag, new.reason, new.detail,
+        coalesce(old.attempts, 0)::INTEGER AS attempts,
+        CASE WHEN old.path IS NULL THEN '{NEW}'
+             WHEN new.path IS NULL AND old.size IS NULL THEN '{GONE}'
+             WHEN new.path IS NULL THEN CASE WHEN NOT old.vanished THEN '{VANISHED}' END
+             WHEN NOT ({_IS_SAME}) THEN '{AGAIN}'
+             WHEN old.vanished THEN '{RETURNED}' END AS change
+    FROM listing AS new
+    {{join}} JOIN (SELECT * FROM files WHERE container IS NULL AND {{below}}) AS old ON new.path = old.path
+    ) WHERE change IS NOT NULL"""
+
+# Nothing has vanished below a folder that could not be listed.
+_HIDDEN = f"""DELETE FROM found WHERE change IN ('{VANISHED}', '{GONE}') AND EXISTS (
+    SELECT 1 FROM listing WHERE listing.reason IS NOT NULL AND {_is_below("found.path", "listing.path")})"""
+
+_OF_LEDGER = f"path, size, mtime, etag, NULL AS reason, NULL AS detail, attempts, '{AGAIN}' AS change"
+
+# Duplicates of files that have changed: one of them may now be the only one of its instance.
+_COPIES = f"""INSERT INTO found SELECT {_OF_LEDGER} FROM files
+    WHERE container IS NULL AND original_path IN (SELECT path FROM found WHERE change = '{AGAIN}')
+    AND path NOT IN (SELECT path FROM found)"""

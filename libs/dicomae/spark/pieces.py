@@ -5,7 +5,6 @@ The rows themselves never cross the JVM: the driver knows files and numbers of r
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 
 import pyarrow as pa
@@ -52,11 +51,6 @@ def read(piece: Piece, batch_rows: int) -> Iterator[pa.RecordBatch]:
         at += batch.num_rows
         if at >= piece.stop:
             return
-
-
-def parquet_files(folder: Path) -> list[str]:
-    """The Parquet files in a folder, by name; none where there is no such folder."""
-    return sorted(str(path) for path in folder.glob("*.parquet"))
 
 
 def run(
