@@ -1,10 +1,10 @@
 """A file system for the tests: local files that count their reads, answer late, hang or fail."""
 
-import os
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.fs as pafs
@@ -18,6 +18,7 @@ class Spy(pafs.FileSystemHandler):
     failing : by name, what opening a file or listing a folder raises.
     open_seconds : what every open takes more.
     before_read : called with (name, start) before each read.
+    opener : opens a path, where the files are not local.
     reads : (name, start, bytes that came) of each read.
     most_open : files that were open at once.
     """
@@ -27,7 +28,9 @@ class Spy(pafs.FileSystemHandler):
         failing: dict[str, Exception] | None = None,
         open_seconds: float = 0.0,
         before_read: Callable[[str, int], object] | None = None,
+        opener: Callable[[str], BinaryIO] | None = None,
     ) -> None:
+        self.opener = opener or (lambda path: Path(path).open("rb"))
         self.failing = failing or {}
         self.open_seconds = open_seconds
         self.before_read = before_read or (lambda name, start: None)
@@ -76,7 +79,7 @@ class _Counting:
 
     def __init__(self, spy: Spy, path: str) -> None:
         self.spy, self.name = spy, Path(path).name
-        self.file = open(path, "rb")  # noqa: SIM115 (closed below)
+        self.file = spy.opener(path)
         self.closed = False
 
     def read(self, n=-1):
@@ -93,7 +96,11 @@ class _Counting:
         return self.file.tell()
 
     def size(self):
-        return os.fstat(self.file.fileno()).st_size
+        here = self.file.tell()
+        self.file.seek(0, 2)
+        end = self.file.tell()
+        self.file.seek(here)
+        return end
 
     def readable(self):
         return True
