@@ -30,7 +30,7 @@ class Spy(pafs.FileSystemHandler):
         before_read: Callable[[str, int], object] | None = None,
         opener: Callable[[str], BinaryIO] | None = None,
     ) -> None:
-        self.opener = opener or (lambda path: Path(path).open("rb"))
+        self.opener = opener or (lambda path: open(path, "rb"))  # noqa: SIM115 (its file closes it)
         self.failing = failing or {}
         self.open_seconds = open_seconds
         self.before_read = before_read or (lambda name, start: None)

@@ -8,6 +8,7 @@ import tarfile
 import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
+from random import Random
 
 import pyarrow.fs as pafs
 import pytest
@@ -19,6 +20,7 @@ from dicomae.dicom.listing import LISTED
 from dicomae.dicom.reading import read_headers
 from dicomae.errors import Reason
 
+SHARED = Path(__file__).resolve().parents[3] / "shared" / "dicom"
 LOCAL = pafs.LocalFileSystem()
 MEBIBYTE = 1 << 20
 KINDS = [".zip", ".tar", ".tar.gz", ".tgz"]
@@ -289,3 +291,31 @@ def test_a_tar_header_that_asks_for_gigabytes_is_refused(tmp_path):
             file.write(info.tobuf(tarfile.USTAR_FORMAT) + bytes(3 * MEBIBYTE))
         assert outcomes(read(tmp_path / name)) == {"itself": Reason.ARCHIVE_BOMB}
     assert tar.MAXIMUM_READ == MEBIBYTE
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_damaged_archive_raises_or_reads_for_ever(tmp_path, kind):
+    contents = [(f"{i}", instance(tmp_path, f"1.2.{i}", os.urandom(2_000))) for i in range(12)]
+    whole = pack(tmp_path / f"whole{kind}", contents).read_bytes()
+    path = tmp_path / f"a{kind}"
+    random = Random(20240501)
+    for _ in range(60):
+        damaged = bytearray(whole)
+        for _ in range(random.choice((1, 4, 64))):
+            damaged[random.randrange(len(damaged))] = random.randrange(256)
+        path.write_bytes(damaged[: random.choice((len(damaged), random.randrange(len(damaged))))])
+        batches = read(path)
+        paths = [path for rows, _ in batches for path in rows["path"].to_pylist()]
+        assert len(outcomes(batches)) == len(set(paths)) == len(paths)
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the real files of ../shared/dicom are absent")
+@pytest.mark.parametrize("kind", KINDS)
+def test_real_files_have_the_outcome_they_have_outside(tmp_path, kind):
+    paths = sorted(path for path in SHARED.rglob("*") if path.is_file())[::9]
+    contents = [(f"{i}.dcm", path.read_bytes()) for i, path in enumerate(paths)]
+    outside = read_headers(LOCAL, [str(p) for p in paths], [None] * len(paths), 16384, MEBIBYTE)
+    expected = dict(zip(outside.index, outside.headers["SOPInstanceUID"].to_pylist(), strict=True))
+    expected |= {failure.index: failure.reason for failure in outside.failures}
+    found = outcomes(read(pack(tmp_path / f"a{kind}", contents)))
+    assert found == {f"{i}.dcm": outcome for i, outcome in expected.items()}
