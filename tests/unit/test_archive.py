@@ -3,6 +3,7 @@
 import gzip
 import io
 import os
+import stat
 import struct
 import tarfile
 import zipfile
@@ -159,6 +160,15 @@ def test_what_is_no_file_in_a_tar(tmp_path):
             info.type, info.linkname = kind, "elsewhere"
             file.addfile(info)
     assert outcomes(read(tmp_path / "a.tar")) == {"p": Reason.IO_ERROR, "c": Reason.IO_ERROR}
+
+
+def test_what_is_no_file_in_a_zip(tmp_path):
+    link = zipfile.ZipInfo("link")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as file:
+        file.writestr(link, "elsewhere")
+        file.writestr("folder/", b"")
+    assert outcomes(read(tmp_path / "a.zip")) == {}
 
 
 @pytest.mark.parametrize("kind", [".tar", ".tar.gz"])

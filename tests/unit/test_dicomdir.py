@@ -52,12 +52,13 @@ def test_files_are_found_as_media_have_them(tmp_path, filesystem):
 @pytest.mark.parametrize(
     "reference", [["..", "SECRET"], ["/", "SECRET"], ["SUB", "../../SECRET"], [".", "X"]]
 )
-def test_a_reference_that_leaves_the_medium_is_refused(tmp_path, reference):
+def test_a_reference_that_leaves_the_medium_is_refused(tmp_path, reference, caplog):
     (tmp_path / "SECRET").write_bytes(b"1")
     (tmp_path / "MEDIUM" / "SUB").mkdir(parents=True)
     with config.disable_value_validation():
         path = write_dicomdir(tmp_path / "MEDIUM" / "DICOMDIR", [reference])
     found = dicomdir.read_dicomdir(LOCAL, path)
+    assert caplog.text == ""
     assert found.files.num_rows == 0
     assert [(reason, detail) for _, reason, detail in found.failures] == [
         (Reason.MISSING, "the reference does not name a file below the DICOMDIR")

@@ -153,7 +153,7 @@ def test_a_column_that_is_named_and_not_there_is_explained(tmp_path):
 def test_a_long_inventory_comes_in_batches(tmp_path):
     paths = [f"{i}.dcm" for i in range(150_000)]
     pq.write_table(pa.table({"path": paths}), tmp_path / "f.parquet")
-    (tmp_path / "f.csv").write_text("path\n" + "\n".join(paths) + "\n")
+    (tmp_path / "f.csv").write_text("path\n" + "".join(f'"new\nline{path}"\n' for path in paths))
     for name in ("f.parquet", "f.csv"):
         batches = list(inventory.read_inventory(LOCAL, f"{tmp_path}/{name}", {}, Place("/pacs")))
         assert max(batch.num_rows for batch in batches) < 150_000
