@@ -6,7 +6,7 @@ import pyarrow as pa
 from xxhash import xxh3_128_hexdigest
 
 from dicomae import tables
-from dicomae.dicom import emit, keybook, layout
+from dicomae.dicom import emit, keybook, layout, mend
 from dicomae.dicom.rows import HEADER
 
 
@@ -89,9 +89,9 @@ def _has_window(written: emit.Written, promoted: npt.NDArray[np.int64]) -> pa.Ar
 
 def _meta_texts(source: emit.Source, files: npt.NDArray[np.int64], first: int, last: int) -> pa.StringArray:
     """Texts of the file meta information."""
-    buffer = source.buffer.data
-    ranges = zip(files[:, first].tolist(), files[:, last].tolist(), strict=True)
-    return pa.array([str(buffer[start:end], "latin_1") or None for start, end in ranges], pa.string())
+    numbers, values = mend.distinct(source.buffer, files[:, first], files[:, last])
+    texts = pa.array([value.decode("latin_1") or None for value in values], pa.string())
+    return texts.take(pa.array(numbers, mask=numbers < 0))
 
 
 def _digests(source: emit.Source, files: npt.NDArray[np.int64]) -> list[str]:

@@ -374,6 +374,38 @@ def _copy(text: Any, start: int, end: int, out: Any, at: int) -> int:
 
 
 @entry
+def number(buffer: Any, start: Any, end: Any, numbers: Any, firsts: Any) -> int:
+    """How many different values these are; most files of a batch share the few there are.
+
+    Parameters
+    ----------
+    start, end : int64 `(n,)`, where each lies; a negative start is none.
+    numbers : int64 `(n,)`, filled: the same for the same bytes, from 0 on; -1 for none.
+    firsts : int64 `(n,)`, filled: of each number, the first that has it.
+    """
+    n = 0
+    for i in range(len(start)):
+        numbers[i] = -1
+        for known in range(n if start[i] >= 0 else 0):
+            first = firsts[known]
+            if _is_same(buffer, start[i], end[i], start[first], end[first]):
+                numbers[i] = known
+                break
+        if numbers[i] < 0 <= start[i]:
+            numbers[i], firsts[n] = n, i
+            n += 1
+    return n
+
+
+@inner
+def _is_same(buffer: Any, start: int, end: int, other: int, other_end: int) -> Any:
+    same = end - start == other_end - other
+    for i in range(end - start if same else 0):
+        same = same and buffer[start + i] == buffer[other + i]
+    return same
+
+
+@entry
 def integers(values: Any, value_at: Any, which: Any, numbers: Any, valid: Any) -> None:
     """The int32 that the texts `which` are: an optional sign and one to ten digits; else not valid.
 

@@ -140,7 +140,7 @@ def _written(
         buffer=batch.buffer,
         elements=found.elements[:n],
         first=np.append(found.files[rows, layout.FIRST], n),
-        charset=mend.modes(encodings),
+        charset=encodings.modes,
         is_big=found.files[rows, layout.IS_BIG] == 1,
         letters=mend.LETTERS,
         ready=np.zeros(n, np.bool_),

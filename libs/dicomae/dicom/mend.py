@@ -2,6 +2,7 @@
 
 import codecs
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -27,18 +28,32 @@ def _letters() -> npt.NDArray[np.int32]:
 LETTERS = _letters()
 
 
-def encodings(buffer: npt.NDArray[np.uint8], files: npt.NDArray[np.int64]) -> list[tuple[str, ...]]:
-    """Python codecs of each file, as `charset.encodings_of` has them."""
-    ranges = files[:, [layout.CHARSET, layout.CHARSET_END]].tolist()
-    return [
-        charset.DEFAULT if start < 0 else charset.encodings_of(buffer[start:end].tobytes())
-        for start, end in ranges
-    ]
+class Encodings(NamedTuple):
+    """Character sets of a batch: the different ones, and of each row the number of its own."""
+
+    different: list[tuple[str, ...]]  # Python codecs, as `charset.encodings_of` has them
+    numbers: npt.NDArray[np.int64]  # (n_rows,)
+
+    @property
+    def modes(self) -> npt.NDArray[np.int64]:
+        """How the writer decodes each row: by a row of `LETTERS`, or `emit.UTF_8`, `emit.BY_PYTHON`."""
+        return np.array([_mode(names[0]) for names in self.different], np.int64)[self.numbers]
 
 
-def modes(encodings: list[tuple[str, ...]]) -> npt.NDArray[np.int64]:
-    """How the writer decodes each: a row of `LETTERS`, or `emit.UTF_8`, `emit.BY_PYTHON`."""
-    return np.array([_mode(names[0]) for names in encodings], np.int64)
+def encodings(buffer: npt.NDArray[np.uint8], files: npt.NDArray[np.int64]) -> Encodings:
+    """Of the files' SpecificCharacterSet."""
+    numbers, values = distinct(buffer, files[:, layout.CHARSET], files[:, layout.CHARSET_END])
+    return Encodings([*map(charset.encodings_of, values), charset.DEFAULT], numbers)  # -1 is the last
+
+
+def distinct(
+    buffer: npt.NDArray[np.uint8], start: npt.NDArray[np.int64], end: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.int64], list[bytes]]:
+    """Number of each value, -1 where it has no start; and the different values by number."""
+    numbers, firsts = np.empty(len(start), np.int64), np.empty(len(start), np.int64)
+    firsts = firsts[: emit.number(buffer, start, end, numbers, firsts)]
+    ranges = zip(start[firsts].tolist(), end[firsts].tolist(), strict=True)
+    return numbers, [buffer[first:last].tobytes() for first, last in ranges]
 
 
 @lru_cache(maxsize=256)
@@ -52,7 +67,7 @@ def _mode(encoding: str) -> int:
 def mended(
     source: emit.Source,
     mends: npt.NDArray[np.int64],
-    encodings: list[tuple[str, ...]],
+    encodings: Encodings,
     errors: npt.NDArray[np.uint8],
 ) -> tuple[emit.Source, list[int]]:
     """The source with the texts of these elements in its pool; and the rows that cannot be read.
@@ -60,7 +75,6 @@ def mended(
     Parameters
     ----------
     mends : int64 (n_mends,), elements that the writer does not read.
-    encodings : of each row.
     errors : uint8 (n,), gets the number of what is unreadable.
     """
     if not len(mends):
@@ -90,7 +104,7 @@ def _with_floats(
 def _add_texts(
     source: emit.Source,
     which: npt.NDArray[np.int64],
-    encodings: list[tuple[str, ...]],
+    encodings: Encodings,
     errors: npt.NDArray[np.uint8],
     pool: bytearray,
 ) -> list[int]:
@@ -102,7 +116,7 @@ def _add_texts(
         value = source.buffer[element[layout.VALUE] : element[layout.VALUE_END]].tobytes()
         text = None
         try:
-            text = vr.text_of(name, value, vr.Context(True, encodings[row]))
+            text = vr.text_of(name, value, vr.Context(True, encodings.different[encodings.numbers[row]]))
         except vr.UnreadableValue as unreadable:
             errors[i] = emit.ERRORS.index(str(unreadable))
         except Exception:  # noqa: BLE001 (the per-file boundary is in `plain`, which reads it again)
