@@ -26,7 +26,7 @@ def assemble(
     found_columns = {
         **_promoted_texts(source, values, promoted),
         **_promoted_integers(written, promoted),
-        "TransferSyntaxUID": _meta_texts(source, files, layout.SYNTAX, layout.SYNTAX_END),
+        "TransferSyntaxUID": _meta_texts(source, files[:, layout.SYNTAX], files[:, layout.SYNTAX_END]),
         "has_window": _has_window(written, promoted),
         "has_pixel_data": pa.array(files[:, layout.AT_PIXELS] == 1),
         "content_hash": pa.array(_digests(source, files), pa.string()),
@@ -36,7 +36,9 @@ def assemble(
     }
     uids = found_columns["SOPInstanceUID"]
     if uids.null_count:
-        media = _meta_texts(source, files, layout.MEDIA_UID, layout.MEDIA_UID_END)
+        missing = np.asarray(uids.is_null())
+        start = np.where(missing, files[:, layout.MEDIA_UID], -1)
+        media = _meta_texts(source, start, files[:, layout.MEDIA_UID_END])
         found_columns["SOPInstanceUID"] = pa.compute.coalesce(uids, media)
     return pa.RecordBatch.from_arrays([found_columns[name] for name in HEADER.names], schema=HEADER)
 
@@ -87,9 +89,11 @@ def _has_window(written: emit.Written, promoted: npt.NDArray[np.int64]) -> pa.Ar
     return pa.array(((which >= 0) & written.filled[which]).all(axis=1))
 
 
-def _meta_texts(source: emit.Source, files: npt.NDArray[np.int64], first: int, last: int) -> pa.StringArray:
-    """Texts of the file meta information."""
-    numbers, values = mend.distinct(source.buffer, files[:, first], files[:, last])
+def _meta_texts(
+    source: emit.Source, start: npt.NDArray[np.int64], end: npt.NDArray[np.int64]
+) -> pa.StringArray:
+    """Texts of the file meta information; null without a start."""
+    numbers, values = mend.distinct(source.buffer, start, end)
     texts = pa.array([value.decode("latin_1") or None for value in values], pa.string())
     return texts.take(pa.array(numbers, mask=numbers < 0))
 

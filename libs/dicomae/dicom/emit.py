@@ -28,6 +28,7 @@ _UNKNOWN_VR, _BAD_LENGTH, _NOT_TEXT, _STRAY = 1, 2, 4, 5
 _BACKSLASH, _ESCAPE, _BLANK, _MINUS, _ZERO = 92, 27, 32, 45, 48
 # Eight bytes at once; the highest bit of each answers for it.
 _HIGHEST, _ONES, _BLANKS = -0x7F7F7F7F7F7F7F80, 0x0101010101010101, 0x2020202020202020
+_REMEMBERED = 64  # different values that a value is compared with
 _ITEM_GROUP = ((0xFE, 0xFF, 0xDD, 0xE0), (0xFF, 0xFE, 0xE0, 0xDD))  # (FFFE,E0DD) in both byte orders
 
 
@@ -139,7 +140,19 @@ def _write_keys(source: Any, written: Any) -> None:
     at, vr_at, n_vrs = 0, 0, 0
     key_at[0] = vr_key_at[0] = written.row_vrs_at[0] = 0
     for row in range(len(source.charset)):
-        for i in range(source.first[row], source.first[row + 1]):
+        first, stop = source.first[row], source.first[row + 1]
+        before = source.first[row - 1] if row else first
+        if (
+            _are_alike(elements, before, first, stop)
+            and written.row_vrs_at[row] == written.row_vrs_at[row - 1]
+        ):
+            shift = at - key_at[before]
+            at = _copy(keys, key_at[before], at, keys, at)
+            for i in range(first, stop):
+                key_at[i + 1] = key_at[i + 1 + before - first] + shift
+            written.row_vrs_at[row + 1] = n_vrs
+            continue
+        for i in range(first, stop):
             key, vr = elements[i, 0], elements[i, 1]
             start, end = text_at[key], text_at[key + 1]
             at = _copy(text, start, end, keys, at)
@@ -150,6 +163,17 @@ def _write_keys(source: Any, written: Any) -> None:
                 n_vrs += 1
                 vr_key_at[n_vrs] = vr_at
         written.row_vrs_at[row + 1] = n_vrs
+
+
+@inner
+def _are_alike(elements: Any, before: int, first: int, stop: int) -> bool:
+    """Whether a row has the keys and VRs of the row before, as in a series; both have elements."""
+    alike = stop - first == first - before and stop > first
+    for i in range(first, stop if alike else first):
+        other = i + before - first
+        if elements[i, 0] != elements[other, 0] or elements[i, 1] != elements[other, 1]:
+            return False
+    return alike
 
 
 @inlined
@@ -377,16 +401,18 @@ def _copy(text: Any, start: int, end: int, out: Any, at: int) -> int:
 def number(buffer: Any, start: Any, end: Any, numbers: Any, firsts: Any) -> int:
     """How many different values these are; most files of a batch share the few there are.
 
+    Where there are many, some that are the same have several numbers: only the latest are compared.
+
     Parameters
     ----------
     start, end : int64 `(n,)`, where each lies; a negative start is none.
-    numbers : int64 `(n,)`, filled: the same for the same bytes, from 0 on; -1 for none.
+    numbers : int64 `(n,)`, filled: from 0 on, the same for the same bytes; -1 for none.
     firsts : int64 `(n,)`, filled: of each number, the first that has it.
     """
     n = 0
     for i in range(len(start)):
         numbers[i] = -1
-        for known in range(n if start[i] >= 0 else 0):
+        for known in range(max(0, n - _REMEMBERED), n if start[i] >= 0 else 0):
             first = firsts[known]
             if _is_same(buffer, start[i], end[i], start[first], end[first]):
                 numbers[i] = known
