@@ -17,7 +17,7 @@ from dicomae.dicom.walk import find_creator, find_slot
 
 TEXTS = ("SOPInstanceUID", *(name for name in tables.PROMOTED_TEXT if name != "TransferSyntaxUID"))
 WINDOW = ("WindowCenter", "WindowWidth")
-PROMOTED = (*TEXTS, *tables.PROMOTED_INTEGER, *WINDOW)  # by number of the column
+PROMOTED = (*TEXTS, *tables.PROMOTED_INTEGER, *WINDOW)  # by number of the column, `INSTANCE_UID` first
 MAXIMUM_KEYS = 1 << 17  # a book that has grown so long is begun again
 
 _COLUMN = {keyword: column for column, keyword in enumerate(PROMOTED)}

@@ -18,6 +18,7 @@ NEXT = 13  # of an incomplete file: what must be read next begins here, most oft
 FILE_COLUMNS = 14
 
 KEY, VR, VALUE, VALUE_END = range(4)  # columns of descriptors; a value's offsets in the buffer
+INSTANCE_UID = 0  # column of promoted elements
 STANDARD, FLAGS, COLUMN = range(3)  # columns of what is known of a key
 VR_CODES = 26 * 26 + 1  # two capitals, and one more:
 STRAY = 26 * 26  # an item or delimiter where an element must be

@@ -36,6 +36,8 @@ def walk(batch: Any, book: Any, found: Any) -> None:
         status = _walk_meta(batch, book, files, i)
         if status == layout.PARSED:
             status = _walk_file(batch, book, found, i)
+            names_nobody = found.promoted[i, layout.INSTANCE_UID] < 0 and files[i, layout.MEDIA_UID] < 0
+            status = layout.ODD if status == layout.PARSED and names_nobody else status
         if status != layout.PARSED:
             n[0] = files[i, layout.FIRST]
         files[i, layout.STATUS], files[i, layout.COUNT] = status, n[0] - files[i, layout.FIRST]
