@@ -33,10 +33,8 @@ def run(context: Context) -> Summary:
             .toArrow()
             .sort_by("SOPInstanceUID")
         )
-    version = delta.version(root, TAG_STATISTICS)
     specs = [
-        spec.fit(rows, decided, config.features, name, config.funnel.labels, version)
-        for name in spec.FEATURE_SETS
+        spec.fit(rows, decided, config.features, name, config.funnel.labels) for name in spec.FEATURE_SETS
     ]
     table = [
         {

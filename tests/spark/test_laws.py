@@ -30,7 +30,7 @@ def rows() -> pa.RecordBatch:
 @pytest.fixture(scope="module")
 def fitted(rows: pa.RecordBatch, conf: Config) -> FeatureSpec:
     decided = funnel.decide(statistics.finish(statistics.from_batch(rows), standard_vr), conf.funnel)
-    return spec.fit(rows, decided, conf.features, "all", conf.funnel.labels, 1)
+    return spec.fit(rows, decided, conf.features, "all", conf.funnel.labels)
 
 
 @pytest.fixture(scope="module")

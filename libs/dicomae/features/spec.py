@@ -23,7 +23,7 @@ from dicomae.features import elements, encoding, feature, values
 from dicomae.features.encoding import Encoded
 from dicomae.features.feature import MAXIMUM_COMPONENTS, Feature
 
-VERSION = 1
+VERSION = 2
 FEATURE_SETS = ("all", "without_labels")
 _SEEN = pa.schema([("value", pa.string()), ("patient", pa.int32())])
 # The span of two bounds must itself be a number; a DS can come near the largest float.
@@ -34,18 +34,19 @@ _LIMIT = float(np.finfo(np.float64).max) / 2
 class FeatureSpec:
     """Features in the order of their columns.
 
+    Nothing in it tells of tables, runs or times: equal decisions give equal specifications, and by these
+    equal models. The version of `tag_statistics` that decided stands in `runs` and beside the model.
+
     Attributes
     ----------
     features : sorted by key, components of a split tag in their order.
     feature_set : all, or without_labels.
-    statistics_version : version of the table `tag_statistics` that decided.
     left_out : features that the funnel kept and that are constant or empty in the training part, or have
         no category of enough patients there.
     """
 
     features: tuple[Feature, ...]
     feature_set: str
-    statistics_version: int
     left_out: tuple[str, ...] = ()
 
     @property
@@ -98,7 +99,6 @@ def fit(
     config: FeaturesConfig,
     feature_set: str,
     labels: Sequence[str],
-    statistics_version: int,
 ) -> FeatureSpec:
     r"""The specification that the training part gives to the tags which the funnel kept.
 
@@ -141,7 +141,7 @@ def fit(
         fitted = fit_one(key, seen[key], config)
         features += [f for f in fitted if isinstance(f, Feature)]
         left_out += [f for f in fitted if isinstance(f, str)]
-    return FeatureSpec(tuple(features), feature_set, statistics_version, tuple(left_out))
+    return FeatureSpec(tuple(features), feature_set, tuple(left_out))
 
 
 def _seen_by_key(train: pa.RecordBatch | pa.Table, keys: list[str]) -> dict[str, pa.Table]:
@@ -206,15 +206,15 @@ def _from_dict(raw: Any) -> FeatureSpec:
         raise UsageError(f"a feature specification has the keys version, {', '.join(sorted(names))}")
     if raw["version"] != VERSION or type(raw["version"]) is not int:
         raise UsageError(f"this feature specification is of another version than {VERSION}")
-    left_out, version = raw["left_out"], raw["statistics_version"]
+    left_out = raw["left_out"]
     if not isinstance(raw["features"], list) or raw["feature_set"] not in FEATURE_SETS:
         raise UsageError("the feature specification has no list of features or no known feature_set")
-    if type(version) is not int or not isinstance(left_out, list) or {*map(type, left_out)} - {str}:
-        raise UsageError("the feature specification's statistics_version or left_out has another type")
+    if not isinstance(left_out, list) or {*map(type, left_out)} - {str}:
+        raise UsageError("the feature specification's left_out has another type")
     features = tuple(feature.from_dict(one) for one in raw["features"])
     if len({(f.key, f.index) for f in features}) < len(features):
         raise UsageError("a feature occurs twice in the specification")
     # A key is of one kind, and either split or whole.
     if len({(f.key, f.kind, f.index is None) for f in features}) > len({f.key for f in features}):
         raise UsageError("the specification treats one key in two ways")
-    return FeatureSpec(features, raw["feature_set"], version, tuple(left_out))
+    return FeatureSpec(features, raw["feature_set"], tuple(left_out))

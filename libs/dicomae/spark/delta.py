@@ -94,18 +94,27 @@ def read_small(root: Path, table: Table, columns: Sequence[str] | None = None) -
 def replace(root: Path, table: Table, rows: pa.Table, job: str | None = None) -> bool:
     """Make `rows` the table's content (with `job`: that job's rows); True where that changed anything.
 
-    Rows that differ from the old ones in `run_id` alone change nothing, so a rerun is no new version.
+    Rows that differ from the old ones in `run_id` or in their order alone change nothing, so a rerun is
+    no new version.
     """
     old = read_small(root, table)
     if job is not None:
         old = old.filter(pa.compute.equal(old["job"], job))
-    rows = rows.select(table.columns).cast(table.schema)
-    content = [name for name in table.columns if name != "run_id"]
-    if old.select(content).combine_chunks().equals(rows.select(content).combine_chunks()):
+    # In one chunk: the writer puts several into the file in no fixed order.
+    rows = rows.select(table.columns).cast(table.schema).combine_chunks()
+    if _content(old, table).equals(_content(rows, table)):
         return False
     predicate = f"job = '{job}'" if job is not None else None
     write_deltalake(_path(root, table), rows, mode="overwrite", predicate=predicate)
     return True
+
+
+def _content(rows: pa.Table, table: Table) -> pa.Table:
+    """What rows say beside the run that wrote them, in the order of their keys."""
+    keys = list(zip(*(rows[name].to_pylist() for name in table.key), strict=True))
+    order = sorted(range(len(rows)), key=lambda i: repr(keys[i]))  # a key can be a map, which Arrow sorts not
+    content = rows.select([name for name in table.columns if name != "run_id"])
+    return content.take(pa.array(order, pa.int64())).combine_chunks()
 
 
 def append(root: Path, table: Table, rows: pa.Table) -> None:

@@ -12,7 +12,9 @@ from dicomae.models import registry, training
 from dicomae.models.training import EpochErrors, Trained
 from dicomae.spark import delta, encode, runs
 from dicomae.spark.progress import bar, note, step
-from dicomae.tables import HEADERS, SAMPLE
+from dicomae.tables import FEATURE_SPECS, HEADERS, SAMPLE, TAG_STATISTICS
+
+_MADE_FROM = (HEADERS, SAMPLE, TAG_STATISTICS, FEATURE_SPECS)
 
 
 def candidates(spark: SparkSession, root: Path, spec: FeatureSpec, config: TrainingConfig) -> list[Trained]:
@@ -37,7 +39,7 @@ def save(
     root: Path, store: Path, spec: FeatureSpec, chosen: Trained, manifest: dict[str, Any], run_id: str
 ) -> str:
     """The identity of the chosen model, saved below `store` with what it was made from."""
-    read_versions = {table.name: delta.version(root, table) for table in (HEADERS, SAMPLE)}
+    read_versions = {table.name: delta.version(root, table) for table in _MADE_FROM}
     about = {
         "feature_set": spec.feature_set,
         "spec_id": spec.spec_id,
