@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
@@ -26,6 +27,13 @@ _PROPERTIES = {
     "delta.enableChangeDataFeed": "false",
     "delta.appendOnly": "false",
 }
+
+
+class State(NamedTuple):
+    """What a reader sees: a table made anew can be of the same version, and has another id."""
+
+    id: str  # Delta's, given when the table was created
+    version: int
 
 
 def prepare(root: Path) -> None:
@@ -58,6 +66,12 @@ def version_exists(root: Path, table: Table) -> bool:
 def version(root: Path, table: Table) -> int:
     """The table's newest version."""
     return int(_open(root, table).version())
+
+
+def state(root: Path, table: Table) -> State:
+    """Which table this is, and its newest version."""
+    found = _open(root, table)
+    return State(str(found.metadata().id), int(found.version()))
 
 
 def read(spark: SparkSession, root: Path, table: Table) -> DataFrame:

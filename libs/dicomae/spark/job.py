@@ -63,7 +63,7 @@ class Job:
 
     Attributes
     ----------
-    reads : tables whose versions, with the configuration's `sections`, decide the result; where the
+    reads : tables whose ids and versions, with the configuration's `sections`, decide the result; where the
         newest run of the job had the same ones, it is not run again. None: it runs each time.
     run : reads, calls the library, writes; returns the counts of the summary.
     intact : whether what it wrote beside the tables is still there; else it is run again.
@@ -92,10 +92,10 @@ def staging_folder(context: Context) -> Iterator[Path]:
 def execute(job: Job, context: Context, title: str) -> Summary:
     """Run the job, or find that it is up to date; the summary either way. `title` heads its progress."""
     started, clock = datetime.now(UTC), time.monotonic()
-    read_versions = {t.name: delta.version(context.root, t) for t in job.reads or ()}
+    read = {table.name: delta.state(context.root, table) for table in job.reads or ()}
     _require(job, context.root)
     config_sha256 = context.config.sha256(*job.sections)
-    mark = runs.fingerprint(job.name, config_sha256, read_versions)
+    mark = runs.fingerprint(job.name, config_sha256, read)
     done = runs.last_summary(context.root, job.name, mark) if job.reads is not None else None
     if done is not None and job.intact(context):
         progress.note(f"{title}: up to date since run {done['run_id']}")
@@ -108,7 +108,7 @@ def execute(job: Job, context: Context, title: str) -> Summary:
     summary = {"job": job.name, "run_id": run_id, **counts, "wrote": wrote}
     summary["seconds"] = round(time.monotonic() - clock, 1)
     if wrote or (job.reads is not None and done is None):
-        runs.record(context.root, summary, mark, started, datetime.now(UTC), config_sha256, read_versions)
+        runs.record(context.root, summary, mark, started, datetime.now(UTC), config_sha256, read)
     return summary
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from dicomae.spark import delta
+from dicomae.spark.delta import State
 from dicomae.tables import METRICS, RUNS
 
 _PACKAGES = (
@@ -33,9 +34,9 @@ def packages() -> dict[str, str]:
     return {name: package_version(name) for name in _PACKAGES}
 
 
-def fingerprint(job: str, config_sha256: str, read_versions: dict[str, int]) -> str:
+def fingerprint(job: str, config_sha256: str, read: dict[str, State]) -> str:
     """Hash of everything that decides what a job writes."""
-    parts = [job, config_sha256, read_versions, packages()]
+    parts = [job, config_sha256, read, packages()]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -55,7 +56,7 @@ def record(
     started: datetime,
     finished: datetime,
     config_sha256: str,
-    read_versions: dict[str, int],
+    read: dict[str, State],
 ) -> None:
     """Add a run to `runs`."""
     row = {
@@ -65,7 +66,7 @@ def record(
         "started": started,
         "finished": finished,
         "config_sha256": config_sha256,
-        "read_versions": sorted(read_versions.items()),
+        "read_versions": sorted((name, state.version) for name, state in read.items()),
         "packages": sorted(packages().items()),
         "summary": json.dumps(summary),
     }

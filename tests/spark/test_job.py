@@ -1,0 +1,56 @@
+"""When a job has something to do, and what it leaves in `runs`."""
+
+import argparse
+import shutil
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from pyspark.sql import SparkSession
+
+from dicomae import tables
+from dicomae.config import Config
+from dicomae.spark import delta
+from dicomae.spark.job import Context, Job, Summary, execute
+
+
+def _rows(table: tables.Table, **values: object) -> pa.Table:
+    return pa.Table.from_pylist([values], schema=table.schema)
+
+
+def _run(context: Context) -> Summary:
+    """A job that keeps the numbers of the sample's instances."""
+    n = len(delta.read_small(context.root, tables.SAMPLE))
+    delta.replace(context.root, tables.MODELS, _rows(tables.MODELS, feature_set=str(n)))
+    return {"n": n}
+
+
+JOB = Job("train", _run, (tables.SAMPLE,), ("training",))
+
+
+@pytest.fixture
+def context(spark: SparkSession, conf: Config, root: Path) -> Context:
+    delta.append(root, tables.SAMPLE, _rows(tables.SAMPLE, SOPInstanceUID="1.1"))
+    return Context(spark, conf, root, argparse.Namespace())
+
+
+def _made_anew(root: Path, table: tables.Table) -> None:
+    shutil.rmtree(root / table.name)
+    delta.prepare(root)
+
+
+def test_a_job_is_done_once(context: Context) -> None:
+    first, again = execute(JOB, context, "train"), execute(JOB, context, "train")
+    assert (first["n"], first["wrote"]) == (1, {"models": 1})
+    assert (again["run_id"], again["unchanged"], again["wrote"]) == (first["run_id"], True, {})
+    assert delta.read_small(context.root, tables.RUNS)["run_id"].to_pylist() == [first["run_id"]]
+
+
+def test_a_table_made_anew_is_another_input_though_of_the_same_version(context: Context) -> None:
+    execute(JOB, context, "train")
+    before = delta.version(context.root, tables.SAMPLE)
+    _made_anew(context.root, tables.SAMPLE)
+    two = pa.concat_tables([_rows(tables.SAMPLE, SOPInstanceUID=uid) for uid in ("2.1", "2.2")])
+    delta.append(context.root, tables.SAMPLE, two)
+    assert delta.version(context.root, tables.SAMPLE) == before
+    assert execute(JOB, context, "train")["n"] == 2
