@@ -14,7 +14,7 @@ from dicomae.spark import assign, cluster, delta, encode, runs
 from dicomae.spark.job import Context, Job, Summary, main
 from dicomae.spark.parts import write_parts
 from dicomae.spark.progress import bar, step
-from dicomae.tables import ASSIGNMENTS, EMBEDDINGS, HEADERS, MEDOIDS, MODELS, SAMPLE
+from dicomae.tables import ASSIGNMENTS, EMBEDDINGS, HEADERS, MEDOIDS, METRICS, MODELS, SAMPLE
 
 
 def run(context: Context) -> Summary:
@@ -60,7 +60,13 @@ def _assign(context: Context, model_id: str, spec: FeatureSpec, medoids: pa.Tabl
         )
 
 
-JOB = Job("cluster", run, (HEADERS, SAMPLE, MODELS, EMBEDDINGS), ("clustering",))
+JOB = Job(
+    "cluster",
+    run,
+    (HEADERS, SAMPLE, MODELS, EMBEDDINGS),
+    ("clustering",),
+    writes=(MEDOIDS, ASSIGNMENTS, METRICS),
+)
 
 if __name__ == "__main__":
     sys.exit(main([JOB], __doc__))

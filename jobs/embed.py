@@ -43,7 +43,7 @@ def _embed(context: Context, model_id: str) -> pa.Table:
         )
 
 
-JOB = Job("embed", run, (HEADERS, MODELS), ("embedding",))
+JOB = Job("embed", run, (HEADERS, MODELS), ("embedding",), writes=(EMBEDDINGS,))
 
 if __name__ == "__main__":
     sys.exit(main([JOB], __doc__))

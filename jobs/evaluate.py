@@ -13,7 +13,7 @@ from dicomae.spark import cluster, delta, encode, runs
 from dicomae.spark.evaluate import Assigned, assigned, spec_columns
 from dicomae.spark.job import Context, Job, Summary, main
 from dicomae.spark.progress import step
-from dicomae.tables import ASSIGNMENTS, HEADERS, MEDOIDS, MODELS, SAMPLE
+from dicomae.tables import ASSIGNMENTS, HEADERS, MEDOIDS, METRICS, MODELS, SAMPLE
 
 
 def run(context: Context) -> Summary:
@@ -50,7 +50,9 @@ def _cards(context: Context, spec: FeatureSpec, test: Assigned, elbow: int | Non
     return cards.cards(by_k[k], test.labels, test.patients, X, spec_columns(spec))
 
 
-JOB = Job("evaluate", run, (HEADERS, SAMPLE, MODELS, MEDOIDS, ASSIGNMENTS), ("evaluation",))
+JOB = Job(
+    "evaluate", run, (HEADERS, SAMPLE, MODELS, MEDOIDS, ASSIGNMENTS), ("evaluation",), writes=(METRICS,)
+)
 
 if __name__ == "__main__":
     sys.exit(main([JOB], __doc__))

@@ -15,7 +15,7 @@ from dicomae.features import spec
 from dicomae.spark import delta, encode, runs
 from dicomae.spark.job import Context, Job, Summary, main
 from dicomae.spark.progress import step
-from dicomae.tables import FEATURE_SPECS, HEADERS, SAMPLE, TAG_STATISTICS
+from dicomae.tables import FEATURE_SPECS, HEADERS, METRICS, SAMPLE, TAG_STATISTICS
 
 
 def run(context: Context) -> Summary:
@@ -57,7 +57,13 @@ def run(context: Context) -> Summary:
     }
 
 
-JOB = Job("fit_features", run, (HEADERS, SAMPLE, TAG_STATISTICS), ("funnel", "features"))
+JOB = Job(
+    "fit_features",
+    run,
+    (HEADERS, SAMPLE, TAG_STATISTICS),
+    ("funnel", "features"),
+    writes=(FEATURE_SPECS, METRICS),
+)
 
 if __name__ == "__main__":
     sys.exit(main([JOB], __doc__))

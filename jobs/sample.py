@@ -44,7 +44,7 @@ def run(context: Context) -> Summary:
     }
 
 
-JOB = Job("sample", run, reads=(HEADERS,), sections=("sample",))
+JOB = Job("sample", run, reads=(HEADERS,), sections=("sample",), writes=(SAMPLE,))
 
 if __name__ == "__main__":
     sys.exit(main([JOB], __doc__))

@@ -13,7 +13,7 @@ from dicomae.spark import delta, runs
 from dicomae.spark.job import Context, Job, Summary, main
 from dicomae.spark.progress import step
 from dicomae.spark.statistics import tag_statistics
-from dicomae.tables import HEADERS, SAMPLE, TAG_STATISTICS
+from dicomae.tables import HEADERS, METRICS, SAMPLE, TAG_STATISTICS
 
 
 def run(context: Context) -> Summary:
@@ -46,7 +46,9 @@ def _as_table(rows: pa.Table, scope: str, run_id: str) -> pa.Table:
     return pa.Table.from_arrays(arrays, schema=TAG_STATISTICS.schema)
 
 
-JOB = Job("tag_statistics", run, reads=(HEADERS, SAMPLE), sections=("funnel",))
+JOB = Job(
+    "tag_statistics", run, reads=(HEADERS, SAMPLE), sections=("funnel",), writes=(TAG_STATISTICS, METRICS)
+)
 
 if __name__ == "__main__":
     sys.exit(main([JOB], __doc__))

@@ -11,7 +11,7 @@ from dicomae.features.spec import FeatureSpec
 from dicomae.models import registry, training
 from dicomae.spark import delta, runs, train
 from dicomae.spark.job import Context, Job, Summary, main
-from dicomae.tables import FEATURE_SPECS, HEADERS, MODELS, SAMPLE
+from dicomae.tables import FEATURE_SPECS, HEADERS, METRICS, MODELS, SAMPLE
 
 
 def run(context: Context) -> Summary:
@@ -36,7 +36,9 @@ def intact(context: Context) -> bool:
     return all(registry.is_sound(context.registry, model_id) for model_id in ids)
 
 
-JOB = Job("train", run, (HEADERS, SAMPLE, FEATURE_SPECS), ("training",), intact=intact)
+JOB = Job(
+    "train", run, (HEADERS, SAMPLE, FEATURE_SPECS), ("training",), intact=intact, writes=(MODELS, METRICS)
+)
 
 if __name__ == "__main__":
     sys.exit(main([JOB], __doc__))

@@ -1,5 +1,6 @@
 """The experiment as its users run it: killed at any moment, run again, and run once too often."""
 
+import importlib
 import json
 import os
 import shutil
@@ -109,6 +110,17 @@ def test_the_summary_says_what_was_done(undisturbed: tuple[dict[str, Any], str],
     }
     assert summary["n_clusters"] is None or summary["n_clusters"] in (4, 7, 11)
     assert Path(summary["report"]).is_file()
+
+
+def test_jobs_write_what_they_say(
+    undisturbed: tuple[dict[str, Any], str], place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(HOME / "jobs")
+    jobs = importlib.import_module("experiment").JOBS
+    rows = delta.read_small(place / "undisturbed", tables.RUNS, ["job", "summary"]).to_pylist()
+    wrote = {row["job"]: set(json.loads(row["summary"])["wrote"]) for row in rows}
+    said = {job.name: {table.name for table in job.writes} for job in jobs if job.reads is not None}
+    assert said == {name: wrote[name] for name in said}
 
 
 def test_no_patient_leaves_the_tables(undisturbed: tuple[dict[str, Any], str], place: Path) -> None:

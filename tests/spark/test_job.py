@@ -25,7 +25,7 @@ def _run(context: Context) -> Summary:
     return {"n": n}
 
 
-JOB = Job("train", _run, (tables.SAMPLE,), ("training",))
+JOB = Job("train", _run, (tables.SAMPLE,), ("training",), writes=(tables.MODELS,))
 
 
 @pytest.fixture
@@ -54,3 +54,18 @@ def test_a_table_made_anew_is_another_input_though_of_the_same_version(context: 
     delta.append(context.root, tables.SAMPLE, two)
     assert delta.version(context.root, tables.SAMPLE) == before
     assert execute(JOB, context, "train")["n"] == 2
+
+
+def test_a_job_whose_table_is_lost_is_not_done(context: Context) -> None:
+    execute(JOB, context, "train")
+    _made_anew(context.root, tables.MODELS)
+    assert execute(JOB, context, "train")["wrote"] == {"models": 1}
+    assert delta.read_small(context.root, tables.MODELS)["feature_set"].to_pylist() == ["1"]
+
+
+def test_a_lost_table_is_noticed_after_a_run_that_left_it_as_it_was(context: Context) -> None:
+    execute(JOB, context, "train")
+    delta.replace(context.root, tables.SAMPLE, _rows(tables.SAMPLE, SOPInstanceUID="1.2"))
+    assert execute(JOB, context, "train")["wrote"] == {}
+    _made_anew(context.root, tables.MODELS)
+    assert execute(JOB, context, "train")["wrote"] == {"models": 1}

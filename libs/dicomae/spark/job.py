@@ -65,6 +65,7 @@ class Job:
     ----------
     reads : tables whose ids and versions, with the configuration's `sections`, decide the result; where the
         newest run of the job had the same ones, it is not run again. None: it runs each time.
+    writes : tables that the job makes; where one was lost since, the job is run again.
     run : reads, calls the library, writes; returns the counts of the summary.
     intact : whether what it wrote beside the tables is still there; else it is run again.
     creates_tables : the folder of the tables may be missing; for other jobs that is a bad call.
@@ -74,6 +75,7 @@ class Job:
     run: Callable[[Context], Summary]
     reads: tuple[Table, ...] | None
     sections: tuple[str, ...]
+    writes: tuple[Table, ...] = ()
     creates_tables: bool = False
     intact: Callable[[Context], bool] = lambda _: True
 
@@ -95,7 +97,8 @@ def execute(job: Job, context: Context, title: str) -> Summary:
     read = {table.name: delta.state(context.root, table) for table in job.reads or ()}
     _require(job, context.root)
     config_sha256 = context.config.sha256(*job.sections)
-    mark = runs.fingerprint(job.name, config_sha256, read)
+    written = {table.name: delta.state(context.root, table).id for table in job.writes}
+    mark = runs.fingerprint(job.name, config_sha256, read, written)
     done = runs.last_summary(context.root, job.name, mark) if job.reads is not None else None
     if done is not None and job.intact(context):
         progress.note(f"{title}: up to date since run {done['run_id']}")

@@ -34,9 +34,9 @@ def packages() -> dict[str, str]:
     return {name: package_version(name) for name in _PACKAGES}
 
 
-def fingerprint(job: str, config_sha256: str, read: dict[str, State]) -> str:
-    """Hash of everything that decides what a job writes."""
-    parts = [job, config_sha256, read, packages()]
+def fingerprint(job: str, config_sha256: str, read: dict[str, State], written: dict[str, str]) -> str:
+    """Hash of everything that decides what a job writes, and of the ids of the tables that it wrote."""
+    parts = [job, config_sha256, read, written, packages()]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
