@@ -13,6 +13,7 @@ from dicomae.report.page import render
 from dicomae.spark.job import Context, Job, Summary, main
 from dicomae.spark.progress import step
 from dicomae.spark.report import report_data
+from dicomae.tables import HEADERS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +34,7 @@ def run(context: Context) -> Summary:
     return {"report": str(out), "bytes": len(page.encode())}
 
 
-JOB = Job("report", run, reads=None, sections=("evaluation",))
+JOB = Job("report", run, reads=None, sections=("evaluation",), needs=(HEADERS,))
 
 if __name__ == "__main__":
     sys.exit(main([JOB], __doc__, add_arguments))

@@ -29,7 +29,17 @@ def _configuration(folder: Path, text: str) -> Path:
 def test_a_missing_folder(tmp_path: Path) -> None:
     code, out, line = _call("ingest", "--source", tmp_path / "nowhere", "--tables", tmp_path / "t")
     assert (code, out) == (2, "")
-    assert str(tmp_path / "nowhere") in line
+    assert f"--source {tmp_path / 'nowhere'}: no such folder" in line
+    assert not (tmp_path / "t").exists()
+
+
+@pytest.mark.parametrize("job", ["ingest", "experiment"])
+def test_tables_inside_the_source_leave_it_as_it_was(tmp_path: Path, job: str) -> None:
+    write_file(tmp_path / "1.dcm", "1.1")
+    code, out, line = _call(job, "--source", tmp_path, "--tables", tmp_path / "t")
+    assert (code, out) == (2, "")
+    assert f"--tables {tmp_path / 't'} lies inside --source {tmp_path}" in line
+    assert [path.name for path in tmp_path.iterdir()] == ["1.dcm"]
 
 
 def test_no_files(tmp_path: Path) -> None:
@@ -46,15 +56,21 @@ def test_a_folder_of_tables_that_is_not_there(tmp_path: Path) -> None:
     assert not (tmp_path / "mistyped").exists()
 
 
-@pytest.mark.parametrize(
-    ("job", "table", "first"),
-    [("sample", "headers", "ingest"), ("train", "headers", "ingest"), ("cluster", "headers", "ingest")],
-)
-def test_a_job_before_its_time(tmp_path: Path, job: str, table: str, first: str) -> None:
-    (tmp_path / "t").mkdir()
-    code, out, line = _call(job, "--tables", tmp_path / "t")
+@pytest.mark.parametrize("job", ["sample", "report", "retry"])
+def test_a_folder_of_anything_else_stays_as_it_is(tmp_path: Path, job: str) -> None:
+    (tmp_path / "photos").mkdir()
+    code, out, line = _call(job, "--tables", tmp_path)
     assert (code, out) == (2, "")
-    assert f"table '{table}' is empty; run jobs/{first}.py first" in line
+    assert f"--tables {tmp_path}: no tables here; jobs/ingest.py makes them" in line
+    assert [path.name for path in tmp_path.iterdir()] == ["photos"]
+
+
+@pytest.mark.parametrize("job", ["sample", "train", "cluster", "report"])
+def test_a_job_before_its_time(root: Path, job: str) -> None:
+    code, out, line = _call(job, "--tables", root)
+    assert (code, out) == (2, "")
+    assert "table 'headers' is empty; run jobs/ingest.py first" in line
+    assert not (root / "report.html").exists()
 
 
 def test_an_unknown_configuration_key(tmp_path: Path) -> None:

@@ -58,6 +58,20 @@ def prepare(root: Path) -> None:
             )
 
 
+def require(root: Path) -> None:
+    """Check that `root` holds tables, so that `prepare` fills no folder of anything else.
+
+    Raises
+    ------
+    UsageError
+        There is no such folder, or no table in it.
+    """
+    if not root.is_dir():
+        raise UsageError(f"--tables {root}: no such folder; jobs/ingest.py makes it")
+    if not any(version_exists(root, table) for table in tables.ALL):
+        raise UsageError(f"--tables {root}: no tables here; jobs/ingest.py makes them")
+
+
 def version_exists(root: Path, table: Table) -> bool:
     """Whether the table's folder holds a Delta table."""
     return DeltaTable.is_deltatable(_path(root, table))

@@ -6,6 +6,7 @@ Headers are committed first, then quarantine, the ledger last: after a crash at 
 read again and found to be there. A commit that another run has overtaken starts again from the edits.
 """
 
+import argparse
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -55,11 +56,7 @@ def ingest(run: Ingest, uri: str) -> dict[str, Any]:
     UsageError
         `uri` is no folder, or holds no file.
     """
-    _, top = source.open_source(uri)
-    if run.root.resolve().is_relative_to(Path(top).resolve()):
-        raise UsageError(
-            f"--tables {run.root} lies inside --source {uri}; each run would ingest its own tables"
-        )
+    top = _top_of(uri, run.root)
     with step(run.spark, "listing"):
         listed = list_files(run.spark, uri, run.staging)
     if listed.files + listed.failures == 0:
@@ -70,11 +67,27 @@ def ingest(run: Ingest, uri: str) -> dict[str, Any]:
     return {"listed": listed.files, "new": new, **counted(run)}
 
 
+def check_source(arguments: argparse.Namespace) -> None:
+    """Raise UsageError where `--source` is no folder, or one that `--tables` lies in."""
+    _top_of(arguments.source, arguments.tables)
+
+
 def retry(run: Ingest, reasons: Sequence[str]) -> dict[str, Any]:
     """Read quarantined files again, those of `reasons` or all; counts of the ledger afterwards."""
     changes = ledger.to_retry(run.root, reasons, run.staging)
     again = take_in(run, changes, readers.file_reader("/", run.config.ingest))
     return {"retried": again, **counted(run)}
+
+
+def _top_of(uri: str, root: Path) -> str:
+    """The source's folder; UsageError where there is none, or one that the tables lie in."""
+    try:
+        _, top = source.open_source(uri)
+    except UsageError as error:
+        raise UsageError(f"--source {error}") from error
+    if root.resolve().is_relative_to(Path(top).resolve()):
+        raise UsageError(f"--tables {root} lies inside --source {uri}; each run would ingest its own tables")
+    return top
 
 
 def take_in(run: Ingest, changes: Changes, reader: readers.Reader) -> int:

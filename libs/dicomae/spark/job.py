@@ -68,7 +68,9 @@ class Job:
     writes : tables that the job makes; where one was lost since, the job is run again.
     run : reads, calls the library, writes; returns the counts of the summary.
     intact : whether what it wrote beside the tables is still there; else it is run again.
-    creates_tables : the folder of the tables may be missing; for other jobs that is a bad call.
+    needs : tables that must not be empty, beside those in `reads`.
+    check : raises UsageError where the call cannot succeed; asked before a folder is written and Java starts.
+    creates_tables : the folder of the tables may be missing or empty; for other jobs that is a bad call.
     """
 
     name: str
@@ -76,6 +78,8 @@ class Job:
     reads: tuple[Table, ...] | None
     sections: tuple[str, ...]
     writes: tuple[Table, ...] = ()
+    needs: tuple[Table, ...] = ()
+    check: Callable[[argparse.Namespace], None] = lambda _: None
     creates_tables: bool = False
     intact: Callable[[Context], bool] = lambda _: True
 
@@ -135,8 +139,10 @@ def main(
     logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     try:
         with_jars = _configured(arguments)
-        if not (arguments.tables.is_dir() or jobs[0].creates_tables):
-            raise UsageError(f"--tables {arguments.tables}: no such folder; jobs/ingest.py makes it")
+        for job in jobs:
+            job.check(arguments)
+        if not jobs[0].creates_tables:
+            delta.require(arguments.tables)
         delta.prepare(arguments.tables)
         _require(jobs[0], arguments.tables)
         spark = session.start(f"dicomae {jobs[-1].name}", with_jars.spark)
@@ -162,7 +168,7 @@ def _titled(jobs: Sequence[Job]) -> list[tuple[str, Job]]:
 
 
 def _require(job: Job, root: Path) -> None:
-    for table in job.reads or ():
+    for table in (*(job.reads or ()), *job.needs):
         if delta.version(root, table) == 0:
             first = _MADE_BY[table.name]
             raise UsageError(f"--tables {root}: table '{table.name}' is empty; run jobs/{first}.py first")
