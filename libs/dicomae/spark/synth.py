@@ -5,17 +5,26 @@ from pathlib import Path
 import pyarrow as pa
 
 from dicomae import config
+from dicomae.errors import UsageError
 from dicomae.spark import delta, session
 from dicomae.spark.parts import Kernel, write_parts
 from dicomae.spark.progress import step
 from dicomae.synth import rows as synth_rows
-from dicomae.tables import HEADERS
+from dicomae.tables import FILES, HEADERS
 
 _ROWS_AT_ONCE = 1000
 
 
 def write_headers(root: Path, rows: int, seed: int) -> int:
-    """Make `rows` synthetic rows the content of `headers` below `root`; the rows written."""
+    """Make `rows` synthetic rows the content of `headers` below `root`; the rows written.
+
+    Raises
+    ------
+    UsageError
+        The tables below `root` hold files: their headers would be lost.
+    """
+    if delta.version_exists(root, FILES) and delta.version(root, FILES) > 0:
+        raise UsageError(f"--tables {root}: holds an ingested archive; give another folder")
     spark = session.start("dicomae synth", config.load(session.HOME / "conf" / "local.toml").spark)
     delta.prepare(root)
     version = delta.version(root, HEADERS)

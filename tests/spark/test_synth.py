@@ -1,0 +1,21 @@
+"""A table of synthetic headers, for benchmarks."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+
+from dicomae import tables
+from dicomae.spark import delta
+
+
+def test_an_ingested_archive_is_not_overwritten(root: Path) -> None:
+    headers = pa.Table.from_pylist([{"SOPInstanceUID": "1.1"}], schema=tables.HEADERS.schema)
+    delta.append(root, tables.HEADERS, headers)
+    delta.append(root, tables.FILES, pa.Table.from_pylist([{"path": "/a"}], schema=tables.FILES.schema))
+    call = ["-m", "dicomae.synth", "--headers-only", "--rows", "10", "--tables", str(root)]
+    done = subprocess.run([sys.executable, *call], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"--tables {root}: holds an ingested archive; give another folder" in done.stderr
+    assert delta.read_small(root, tables.HEADERS, ["SOPInstanceUID"])["SOPInstanceUID"].to_pylist() == ["1.1"]
