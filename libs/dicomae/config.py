@@ -7,14 +7,22 @@
 import dataclasses
 import hashlib
 import json
+import math
+import re
 import tomllib
 import types
 import typing
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from dicomae.errors import UsageError
+
+_Rule = tuple[str, Any, bool, str]  # key, value, whether it may be, what may be
+
+_MASTER = re.compile(r"|yarn|local(\[(\*|[1-9]\d*)(,\d+)?\])?|local-cluster\[.+\]|(spark|k8s)://.+")
+_MEMORY = re.compile(r"[1-9]\d*[kmgt]", re.IGNORECASE)  # as Java's -Xmx takes it
 
 
 @dataclass(frozen=True)
@@ -161,7 +169,8 @@ def load(path: Path) -> Config:
     Raises
     ------
     UsageError
-        A file is missing or no TOML, a key is unknown or missing, a value has another type.
+        A file is missing or no TOML, a key is unknown or missing, a value has another type or is out of
+        range.
     """
     raw = _read(path, seen=())
     rules = raw.get("body_part_rules")
@@ -173,35 +182,108 @@ def load(path: Path) -> Config:
 
 
 def _check_ranges(config: Config, where: str) -> None:
-    sample, funnel, features, training = config.sample, config.funnel, config.features, config.training
-    clusters = config.clustering.n_clusters
-    shares = sample.train + sample.validation + sample.test
-    candidates = [("bottleneck", c.bottleneck, 0 < c.bottleneck <= 0.1) for c in training.candidates]
     rules = [
-        ("ingest.first_read_bytes", config.ingest.first_read_bytes, config.ingest.first_read_bytes >= 1024),
-        ("ingest.batch_files", config.ingest.batch_files, config.ingest.batch_files >= 1),
-        ("ingest.files_per_part", config.ingest.files_per_part, config.ingest.files_per_part >= 1),
-        ("ingest.files_per_commit", config.ingest.files_per_commit, config.ingest.files_per_commit >= 1),
-        ("sample.per_modality", sample.per_modality, sample.per_modality >= 1),
-        ("sample.train", sample.train, 0 < sample.train < 1),
-        ("sample.validation", sample.validation, 0 < sample.validation < 1),
-        ("sample.test", sample.test, 0 < sample.test < 1),
-        ("sample.train + validation + test", shares, abs(shares - 1) < 1e-9),
-        ("funnel.minimum_fill", funnel.minimum_fill, 0 <= funnel.minimum_fill <= 1),
-        ("funnel.minimum_unique", funnel.minimum_unique, funnel.minimum_unique in (1, 2)),
-        ("features.lower_quantile", features.lower_quantile, 0 <= features.lower_quantile < 0.5),
-        ("features.upper_quantile", features.upper_quantile, 0.5 < features.upper_quantile <= 1),
-        ("training.epochs", training.epochs, training.epochs >= 1),
-        ("training.batch_size", training.batch_size, training.batch_size >= 2),
-        ("training.candidates", len(training.candidates), len(training.candidates) >= 1),
-        *((f"training.candidates.{name}", value, holds) for name, value, holds in candidates),
-        ("embedding.batch_rows", config.embedding.batch_rows, config.embedding.batch_rows >= 1),
-        ("clustering.n_clusters", clusters, min(clusters, default=0) >= 1),
-        ("evaluation.alpha", config.evaluation.alpha, 0 < config.evaluation.alpha < 1),
+        *_spark_rules(config.spark),
+        *_ingest_rules(config.ingest),
+        *_sample_rules(config.sample),
+        *_funnel_rules(config.funnel),
+        *_features_rules(config.features),
+        *_training_rules(config.training),
+        *_at_least(1, "embedding", batch_rows=config.embedding.batch_rows),
+        *_clustering_rules(config.clustering),
+        *_evaluation_rules(config.evaluation),
     ]
-    for key, value, holds in rules:
+    for key, value, holds, allowed in rules:
         if not holds:
-            raise UsageError(f"{where}: key '{key}' is out of range: {value!r}")
+            raise UsageError(f"{where}: key '{key}' must be {allowed}, not {value!r}")
+
+
+def _at_least(least: int, section: str, **values: int) -> Iterator[_Rule]:
+    for name, value in values.items():
+        yield f"{section}.{name}", value, value >= least, f"at least {least}"
+
+
+def _different(key: str, values: Sequence[object]) -> _Rule:
+    return key, list(values), 0 < len(values) == len(set(values)), "a list of one or more different values"
+
+
+def _spark_rules(spark: SparkConfig) -> Iterator[_Rule]:
+    master = _MASTER.fullmatch(spark.master) is not None
+    yield "spark.master", spark.master, master, '"", local[2], local[*], spark://HOST:7077, yarn or k8s://…'
+    memory = _MEMORY.fullmatch(spark.driver_memory) is not None
+    yield "spark.driver_memory", spark.driver_memory, memory, "a size such as 2g or 1500m"
+
+
+def _ingest_rules(ingest: IngestConfig) -> Iterator[_Rule]:
+    first, limit = ingest.first_read_bytes, ingest.header_limit_bytes
+    yield from _at_least(1024, "ingest", first_read_bytes=first)
+    yield "ingest.header_limit_bytes", limit, limit >= first, "at least first_read_bytes"
+    yield from _at_least(
+        1,
+        "ingest",
+        batch_files=ingest.batch_files,
+        files_per_part=ingest.files_per_part,
+        files_per_commit=ingest.files_per_commit,
+    )
+
+
+def _sample_rules(sample: SampleConfig) -> Iterator[_Rule]:
+    yield _different("sample.modalities", sample.modalities)
+    yield _different("sample.photometric_interpretations", sample.photometric_interpretations)
+    yield from _at_least(1, "sample", per_modality=sample.per_modality)
+    yield from _at_least(0, "sample", minimum_per_modality=sample.minimum_per_modality, seed=sample.seed)
+    for name in ("train", "validation", "test"):
+        share = getattr(sample, name)
+        yield f"sample.{name}", share, 0 < share < 1, "above 0 and below 1"
+    total = sample.train + sample.validation + sample.test
+    yield "sample.train + validation + test", total, abs(total - 1) < 1e-9, "1"
+
+
+def _funnel_rules(funnel: FunnelConfig) -> Iterator[_Rule]:
+    for name in ("minimum_fill", "minimum_numeric_share"):
+        share = getattr(funnel, name)
+        yield f"funnel.{name}", share, 0 <= share <= 1, "from 0 to 1"
+    yield "funnel.minimum_unique", funnel.minimum_unique, funnel.minimum_unique in (1, 2), "1 or 2"
+    yield from _at_least(1, "funnel", maximum_categories=funnel.maximum_categories)
+
+
+def _features_rules(features: FeaturesConfig) -> Iterator[_Rule]:
+    lower, upper = features.lower_quantile, features.upper_quantile
+    yield "features.lower_quantile", lower, 0 <= lower < 0.5, "from 0 to below 0.5"
+    yield "features.upper_quantile", upper, 0.5 < upper <= 1, "above 0.5, up to 1"
+    values, patients = features.maximum_values, features.minimum_patients
+    yield from _at_least(1, "features", maximum_values=values, minimum_patients=patients)
+
+
+def _training_rules(training: TrainingConfig) -> Iterator[_Rule]:
+    yield from _at_least(1, "training", epochs=training.epochs, threads=training.threads)
+    yield from _at_least(2, "training", batch_size=training.batch_size)
+    yield from _at_least(0, "training", seed=training.seed)
+    slope = training.negative_slope
+    yield "training.negative_slope", slope, 0 <= slope < 1, "from 0 to below 1"
+    yield _different("training.candidates", [candidate.name for candidate in training.candidates])
+    for i, candidate in enumerate(training.candidates):
+        key = f"training.candidates[{i}]"
+        yield f"{key}.hidden", list(candidate.hidden), min(candidate.hidden, default=1) >= 1, "sizes above 0"
+        share, rate = candidate.bottleneck, candidate.learning_rate
+        yield f"{key}.bottleneck", share, 0 < share <= 0.1, "above 0, up to 0.1"
+        yield f"{key}.learning_rate", rate, 0 < rate < math.inf, "above 0"
+
+
+def _clustering_rules(clustering: ClusteringConfig) -> Iterator[_Rule]:
+    sizes = clustering.n_clusters
+    yield _different("clustering.n_clusters", sizes)
+    yield "clustering.n_clusters", list(sizes), min(sizes, default=0) >= 1, "numbers of 1 or more"
+    yield from _at_least(1, "clustering", maximum_iterations=clustering.maximum_iterations)
+    yield from _at_least(0, "clustering", seed=clustering.seed)
+
+
+def _evaluation_rules(evaluation: EvaluationConfig) -> Iterator[_Rule]:
+    margin = evaluation.equivalence_margin
+    yield "evaluation.alpha", evaluation.alpha, 0 < evaluation.alpha < 1, "above 0 and below 1"
+    yield "evaluation.equivalence_margin", margin, 0 < margin < 1, "above 0 and below 1"
+    yield from _at_least(1, "evaluation", bootstrap_samples=evaluation.bootstrap_samples)
+    yield from _at_least(0, "evaluation", seed=evaluation.seed)
 
 
 def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:

@@ -13,6 +13,11 @@ from dicomae.errors import UsageError
 CONF = Path(__file__).resolve().parents[2] / "conf"
 
 
+def _candidate(name: str, bottleneck: float, learning_rate: float) -> str:
+    sizes = f"hidden = []\nbottleneck = {bottleneck}\nlearning_rate = {learning_rate}\n"
+    return f"[[training.candidates]]\nname = '{name}'\n{sizes}"
+
+
 @pytest.fixture
 def write(tmp_path: Path):
     """Write a file that extends conf/default.toml by some lines, and return its path."""
@@ -139,16 +144,42 @@ def test_a_configuration_cannot_be_changed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("lines", "key"),
+    ("lines", "said"),
     [
-        ("[sample]\ntrain = 0.9", "sample.train + validation + test"),
-        ("[sample]\nper_modality = 0", "sample.per_modality"),
-        ("[training]\nepochs = 0", "training.epochs"),
-        ("[training]\ncandidates = []", "training.candidates"),
-        ("[clustering]\nn_clusters = [0, 4]", "clustering.n_clusters"),
-        ("[features]\nupper_quantile = 1.5", "features.upper_quantile"),
+        ("[spark]\nmaster = 'locl[2]'", "spark.master' must be .*, not 'locl[2]'"),
+        ("[spark]\nmaster = 'local[0]'", "spark.master' must be .*, not 'local[0]'"),
+        ("[spark]\ndriver_memory = 'lots'", "spark.driver_memory' must be a size such as 2g"),
+        ("[spark]\ndriver_memory = '2gb'", "spark.driver_memory' must be a size such as 2g"),
+        ("[ingest]\nheader_limit_bytes = 10000", "ingest.header_limit_bytes' must be at least first_read"),
+        ("[sample]\ntrain = 0.9", "sample.train + validation + test' must be 1"),
+        ("[sample]\nper_modality = 0", "sample.per_modality' must be at least 1, not 0"),
+        ("[sample]\nmodalities = []", "sample.modalities' must be a list of one or more different values"),
+        ("[sample]\nmodalities = ['CT', 'CT']", "sample.modalities' must be a list of one or more different"),
+        ("[sample]\nphotometric_interpretations = []", "sample.photometric_interpretations' must be a list"),
+        ("[funnel]\nminimum_fill = nan", "funnel.minimum_fill' must be from 0 to 1, not nan"),
+        ("[features]\nminimum_patients = -3", "features.minimum_patients' must be at least 1, not -3"),
+        ("[features]\nminimum_patients = 0", "features.minimum_patients' must be at least 1, not 0"),
+        ("[features]\nupper_quantile = 1.5", "features.upper_quantile' must be above 0.5, up to 1"),
+        ("[training]\nepochs = 0", "training.epochs' must be at least 1, not 0"),
+        ("[training]\ncandidates = []", "training.candidates' must be a list of one or more different"),
+        (_candidate("a", 0.2, 0.001), "training.candidates[0].bottleneck' must be above 0, up to 0.1"),
+        (_candidate("a", 0.1, 0.0), "training.candidates[0].learning_rate' must be above 0, not 0.0"),
+        (_candidate("a", 0.1, 0.1) * 2, "training.candidates' must be a list of one or more different"),
+        ("[clustering]\nn_clusters = [0, 4]", "clustering.n_clusters' must be numbers of 1 or more"),
+        ("[clustering]\nn_clusters = [7, 4, 7]", "clustering.n_clusters' must be a list of one or more diff"),
+        ("[clustering]\nmaximum_iterations = 0", "clustering.maximum_iterations' must be at least 1, not 0"),
+        ("[evaluation]\nbootstrap_samples = 0", "evaluation.bootstrap_samples' must be at least 1, not 0"),
+        ("[evaluation]\nequivalence_margin = 0", "evaluation.equivalence_margin' must be above 0 and below"),
     ],
 )
-def test_a_value_out_of_range_is_named(write, lines: str, key: str) -> None:
-    with pytest.raises(UsageError, match=re.escape(f"key '{key}' is out of range")):
+def test_a_value_out_of_range_is_named_with_what_may_be(write, lines: str, said: str) -> None:
+    pattern = re.escape(f"key '{said}").replace(r"\.\*", ".*")
+    with pytest.raises(UsageError, match=pattern):
         config.load(write(lines))
+
+
+@pytest.mark.parametrize(
+    "master", ["", "local", "local[*]", "local[4]", "local[*,3]", "spark://a:7077", "yarn", "k8s://https://a"]
+)
+def test_every_kind_of_master_is_taken(write, master: str) -> None:
+    assert config.load(write(f"[spark]\nmaster = '{master}'")).spark.master == master
