@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import deltalake
+import pyarrow as pa
 import pytest
 
 from dicomae.spark.failures import PLACES, sentence
@@ -42,3 +44,12 @@ def test_a_message_is_shown_nowhere(tmp_path: Path) -> None:
 
 def test_the_places_are_optional(tmp_path: Path) -> None:
     assert "unexpected ValueError" in sentence(_raised(ValueError("x")), tmp_path / "missing")
+
+
+def test_a_damaged_log_of_a_table_is_said_to_be_one(tmp_path: Path) -> None:
+    folder = tmp_path / "headers"
+    deltalake.DeltaTable.create(str(folder), pa.schema([("SOPInstanceUID", pa.string())]))
+    (folder / "_delta_log" / "00000000000000000000.json").write_text("damaged")
+    with pytest.raises(deltalake.exceptions.DeltaError) as caught:
+        deltalake.DeltaTable(str(folder))
+    assert "a table's log is damaged or unreadable" in sentence(caught.value, tmp_path)

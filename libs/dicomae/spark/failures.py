@@ -7,6 +7,8 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
+from deltalake.exceptions import DeltaError
+
 PLACES = "_last_error.txt"
 
 # What a message holds -> what it means and what to do.
@@ -32,8 +34,8 @@ def sentence(error: BaseException, root: Path) -> str:
         for sign, meaning in _CAUSES:
             if sign in text:
                 return f"{meaning}, then run again ({places})"
-        if "delta" in type(cause).__module__.lower():
-            return f"a table's log is damaged or unreadable ({type(cause).__name__}; {places})"
+        if isinstance(cause, DeltaError):
+            return f"a table's log is damaged or unreadable; restore --tables from its backup ({places})"
     return f"unexpected {type(error).__name__}; please report it with its places ({places})"
 
 
