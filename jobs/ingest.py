@@ -25,7 +25,7 @@ def run(context: Context) -> Summary:
         return ingest.ingest(about, context.arguments.source)
 
 
-JOB = Job("ingest", run, reads=None, sections=("ingest",), creates_tables=True, check=ingest.check_source)
+JOB = Job("ingest", run, reads=None, sections=("ingest",), creates_tables=True, check=ingest.check)
 
 if __name__ == "__main__":
     sys.exit(main([JOB], __doc__, add_arguments))

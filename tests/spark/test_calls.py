@@ -80,6 +80,17 @@ def test_an_unknown_configuration_key(tmp_path: Path) -> None:
     assert "unknown key 'sample.per_modalty'" in line
 
 
+@pytest.mark.parametrize("word", ["NoSuchSequence", "Rows"])
+def test_a_keyword_of_no_sequence(tmp_path: Path, word: str) -> None:
+    (tmp_path / "pacs").mkdir()
+    path = _configuration(tmp_path, f'[ingest]\nflatten_sequences = ["{word}"]\n')
+    call = ("--source", tmp_path / "pacs", "--tables", tmp_path / "t", "--conf-file", path)
+    code, out, line = _call("ingest", *call)
+    assert (code, out) == (2, "")
+    assert f"ingest.flatten_sequences: '{word}' is no keyword of a sequence in PS3.6" in line
+    assert not (tmp_path / "t").exists()
+
+
 def test_a_tables_folder_of_another_version(tmp_path: Path) -> None:
     DeltaTable.create(str(tmp_path / "t" / "headers"), pa.schema([("SOPInstanceUID", pa.string())]))
     code, out, line = _call("sample", "--tables", tmp_path / "t")

@@ -21,6 +21,7 @@ from pyspark.sql import SparkSession
 from dicomae.config import Config
 from dicomae.dicom import source
 from dicomae.dicom.bodypart_rules import load_rules
+from dicomae.dicom.keys import standard_vr
 from dicomae.errors import ConflictError, JobError, UsageError
 from dicomae.spark import delta, edits, headers, identity, ledger, pieces, readers
 from dicomae.spark.discovery import list_files
@@ -67,8 +68,11 @@ def ingest(run: Ingest, uri: str) -> dict[str, Any]:
     return {"listed": listed.files, "new": new, **counted(run)}
 
 
-def check_source(arguments: argparse.Namespace) -> None:
-    """Raise UsageError where `--source` is no folder, or one that `--tables` lies in."""
+def check(arguments: argparse.Namespace, config: Config) -> None:
+    """Raise UsageError where `--source` is no folder or holds `--tables`, or for a wrong keyword."""
+    for keyword in config.ingest.flatten_sequences:
+        if standard_vr(keyword) != "SQ":
+            raise UsageError(f"ingest.flatten_sequences: '{keyword}' is no keyword of a sequence in PS3.6")
     _top_of(arguments.source, arguments.tables)
 
 

@@ -79,7 +79,7 @@ class Job:
     sections: tuple[str, ...]
     writes: tuple[Table, ...] = ()
     needs: tuple[Table, ...] = ()
-    check: Callable[[argparse.Namespace], None] = lambda _: None
+    check: Callable[[argparse.Namespace, Config], None] = lambda _, __: None
     creates_tables: bool = False
     intact: Callable[[Context], bool] = lambda _: True
 
@@ -138,15 +138,15 @@ def main(
     arguments = _parser(doc, add_arguments).parse_args()
     logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     try:
-        with_jars = _configured(arguments)
+        config = _configured(arguments)
         for job in jobs:
-            job.check(arguments)
+            job.check(arguments, config)
         if not jobs[0].creates_tables:
             delta.require(arguments.tables)
         delta.prepare(arguments.tables)
         _require(jobs[0], arguments.tables)
-        spark = session.start(f"dicomae {jobs[-1].name}", with_jars.spark)
-        context = Context(spark, with_jars, arguments.tables, arguments)
+        spark = session.start(f"dicomae {jobs[-1].name}", config.spark)
+        context = Context(spark, config, arguments.tables, arguments)
         summaries = [execute(job, context, title) for title, job in _titled(jobs)]
     except UsageError as error:
         return _failed(str(error), 2)
