@@ -9,7 +9,7 @@ import warnings
 from io import BytesIO
 
 import pyarrow.fs as pafs
-from pydicom import config, dcmread
+from pydicom import dcmread
 from pydicom.dataset import Dataset
 
 from dicomae.dicom.ioerrors import READ_ERRORS
@@ -55,8 +55,7 @@ def _references(filesystem: pafs.FileSystem, path: str) -> list[tuple[str, ...]]
     if len(content) > LARGEST:
         raise UsageError(f"{path}: more than {LARGEST} bytes; give its folder as the source instead")
     try:
-        # What pydicom would say of a value holds the value.
-        with config.disable_value_validation(), warnings.catch_warnings():
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             records = dcmread(BytesIO(content)).DirectoryRecordSequence
             return sorted({_components(record) for record in records if record.get("ReferencedFileID")})
