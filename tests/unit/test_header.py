@@ -12,8 +12,8 @@ import pydicom
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from oracle import pydicom_key, pydicom_text
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.multival import MultiValue
 from xxhash import xxh3_128_hexdigest
 
 from dicomae.dicom import dataset, header
@@ -394,17 +394,32 @@ _LISTS = {
 }
 
 
-@given(st.fixed_dictionaries({}, optional=_LISTS), st.sampled_from([EXPLICIT, IMPLICIT, BIG]))
-@settings(max_examples=60, deadline=None)
-def test_random_data_sets_written_by_pydicom_come_back(values, syntax):
+_DATA_SETS = st.tuples(
+    st.fixed_dictionaries({}, optional=_LISTS), st.sampled_from([EXPLICIT, IMPLICIT, BIG, DEFLATED])
+)
+
+
+@given(st.lists(_DATA_SETS, min_size=1, max_size=7), st.integers(1, 7))
+@settings(max_examples=40, deadline=None)
+def test_random_data_sets_written_by_pydicom_come_back_in_batches_of_any_size(made, size):
+    files = [bytes_of(written_from(values, i), syntax) for i, (values, syntax) in enumerate(made)]
+    batches = [files[at : at + size] for at in range(0, len(files), size)]
+    rows = [r for b in batches for r in parse_headers(b, [True] * len(b)).headers.to_pylist()]
+    assert [r["SOPInstanceUID"] for r in rows] == [f"1.2.{i}" for i in range(len(made))]
+    for found, (values, _) in zip(rows, made, strict=True):
+        check_texts(dict(found["elements"]), values)
+
+
+def written_from(values: dict, number: int) -> Dataset:
     written = Dataset()
-    written.SpecificCharacterSet, written.SOPInstanceUID = "ISO_IR 192", "1.2.3"
+    written.SpecificCharacterSet, written.SOPInstanceUID = "ISO_IR 192", f"1.2.{number}"
     for keyword, value in values.items():
         setattr(written, keyword, value)
-    elements = one(bytes_of(written, syntax))["elements"]
-    assert elements.pop("SOPInstanceUID") == "1.2.3"
-    assert elements.pop("SpecificCharacterSet") == "ISO_IR 192"
-    assert elements.keys() == values.keys()
+    return written
+
+
+def check_texts(elements: dict, values: dict) -> None:
+    assert elements.keys() - {"SOPInstanceUID", "SpecificCharacterSet"} == values.keys()
     for keyword, value in values.items():
         texts = [str(v) for v in value] if isinstance(value, list) else [str(value)]
         if isinstance(value, float) and pydicom.datadict.dictionary_VR(keyword) == "FL":
@@ -582,43 +597,6 @@ def read_by_pydicom(real: dict[Path, bytes]) -> dict[Path, Dataset]:
             for path, content in real.items()
             if path.suffix != ".csv" and path.name != UNREADABLE_FOR_PYDICOM
         }
-
-
-def pydicom_key(read: Dataset, tag: pydicom.tag.BaseTag) -> str:
-    if tag.is_private and tag.element >= 0x1000 and (tag.group, tag.element >> 8) in read:
-        return f"{tag.group:04X}xx{tag.element & 0xFF:02X} {read[tag.group, tag.element >> 8].value}"
-    keyword = pydicom.datadict.keyword_for_tag(tag)
-    repeats = tag.group >> 8 in (0x50, 0x60) and tag.group & 0xFF
-    return keyword if keyword and not repeats else f"{tag.group:04X}{tag.element:04X}"
-
-
-def pydicom_text(read: Dataset, tag: pydicom.tag.BaseTag) -> str | None:
-    """DICOM text of what pydicom makes of an element; what it cannot read is `!`."""
-    if tag not in read:
-        return None
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            element = read[tag]
-    except NotImplementedError:
-        return "!"
-    value = element.value
-    if element.VR == "SQ":
-        return "[sequence]" if len(value) else None
-    if isinstance(value, bytes):
-        return f"[{len(value)} bytes]" if value else None
-    values = value if isinstance(value, (MultiValue, list)) else [value]
-    return "\\".join(pydicom_part(element.VR, part) for part in values) or None
-
-
-def pydicom_part(vr: str, value: object) -> str:
-    if value is None:
-        return ""
-    if vr in ("DS", "IS"):
-        return getattr(value, "original_string", str(value)).strip()
-    if vr == "AT":
-        return f"{int(value):08X}"  # type: ignore[call-overload]
-    return str(np.float32(value)) if vr == "FL" else str(value)  # type: ignore[call-overload]
 
 
 @needs_shared
