@@ -1,31 +1,43 @@
-"""Read the headers of all DICOM files below a folder into the tables headers, quarantine and files.
+"""Read the headers of DICOM files into the tables headers, quarantine and files.
 
 Only what is new or changed since the last run is read; pixel data never is. Each file ends as exactly
-one row of `files`: parsed, duplicate, duplicate_uid_conflict or quarantined with its reason.
+one row of `files`: parsed, duplicate, duplicate_uid_conflict or quarantined with its reason. SIGTERM
+ends the job after its next commit (ingest.files_per_commit); run it again to go on.
 
-  .venv/bin/python jobs/ingest.py --source DIR --tables DIR
+  .venv/bin/python jobs/ingest.py --source /pacs --tables DIR             a folder, archives in it inside
+  .venv/bin/python jobs/ingest.py --source s3://bucket/pacs --tables DIR  an object store
+  .venv/bin/python jobs/ingest.py --source /media/cd/DICOMDIR --tables DIR
+  find /pacs -newer mark -print0 | .venv/bin/python jobs/ingest.py --source - --tables DIR
+  .venv/bin/python jobs/ingest.py --source /pacs --inventory list.parquet --tables DIR
+  .venv/bin/python jobs/ingest.py --table headers.parquet --columns conf/columns/idc.toml --tables DIR
 """
 
 import argparse
 import sys
+from pathlib import Path
 
-from dicomae.spark import ingest
+from dicomae.spark import ingest, origins, quarantine
 from dicomae.spark.ingest import Ingest
 from dicomae.spark.job import Context, Job, Summary, main, staging_folder
 from dicomae.spark.stopping import on_sigterm
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--source", required=True, help="folder of DICOM files: a path or a file URI")
+    add = parser.add_argument
+    add("--source", help="folder, archive, DICOMDIR or file: a path or URI; - reads paths, one a line or NUL")
+    add("--inventory", help="list of the source's files (Parquet, CSV, S3 Inventory's manifest.json)")
+    add("--table", help="headers that others have extracted: a Parquet file, a folder of them, a Delta table")
+    add("--columns", type=Path, help="the table's column map (TOML; conf/columns has some)")
 
 
 def run(context: Context) -> Summary:
+    origin = origins.of(context.arguments, context.config.ingest)
     with staging_folder(context) as staging, on_sigterm() as stop:
         about = Ingest(context.spark, context.root, staging, context.config, context.run_id, stop)
-        return ingest.ingest(about, context.arguments.source)
+        return ingest.ingest(about, origin)
 
 
 JOB = Job("ingest", run, reads=None, sections=("ingest",), creates_tables=True, check=ingest.check)
 
 if __name__ == "__main__":
-    sys.exit(main([JOB], __doc__, add_arguments))
+    sys.exit(main([JOB], __doc__, add_arguments, quarantine.summarise))

@@ -15,6 +15,9 @@ from dicomae.spark.stopping import on_sigterm
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     codes = [reason.value for reason in Reason]
+    parser.add_argument(
+        "--source", default="/", help="only what is below this folder (default: /, any local)"
+    )
     text = f"take up only these (may be given again): {', '.join(codes)}"
     parser.add_argument("--reason", action="append", default=[], choices=codes, metavar="CODE", help=text)
 
@@ -22,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(context: Context) -> Summary:
     with staging_folder(context) as staging, on_sigterm() as stop:
         about = Ingest(context.spark, context.root, staging, context.config, context.run_id, stop)
-        return ingest.retry(about, context.arguments.reason)
+        return ingest.retry(about, context.arguments.source, context.arguments.reason)
 
 
 JOB = Job("retry", run, reads=None, sections=("ingest",))

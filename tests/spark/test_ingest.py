@@ -3,7 +3,6 @@
 import csv
 import os
 import shutil
-import threading
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -12,13 +11,13 @@ from typing import Any
 import pytest
 from conftest import SHARED_DICOM
 from files import CANARY, write_file
+from ingesting import Ingesting
 from pyspark.sql import SparkSession
 
 from dicomae import tables
 from dicomae.config import Config
 from dicomae.errors import UsageError
 from dicomae.spark import delta
-from dicomae.spark.ingest import Ingest, ingest, retry
 
 
 @pytest.fixture
@@ -34,33 +33,6 @@ def archive(tmp_path: Path) -> Path:
     (top / "b" / "empty.dcm").write_bytes(b"")
     (top / "b" / "letter.dcm").write_text("Dear colleague, " * 100)
     return top
-
-
-class Ingesting:
-    """Runs ingests one after the other into one folder of tables."""
-
-    def __init__(self, spark: SparkSession, root: Path, conf: Config, top: Path) -> None:
-        self.spark, self.root, self.conf, self.top = spark, root, conf, top
-        self.runs = 0
-
-    def __call__(self) -> dict[str, Any]:
-        return ingest(self._next(), str(self.top))
-
-    def retry(self, *reasons: str) -> dict[str, Any]:
-        return retry(self._next(), reasons)
-
-    def _next(self) -> Ingest:
-        self.runs += 1
-        staging = self.root / "_staging" / str(self.runs)
-        staging.mkdir(parents=True)
-        return Ingest(self.spark, self.root, staging, self.conf, f"run-{self.runs}", threading.Event())
-
-    def table(self, table: tables.Table) -> dict[str, dict[str, Any]]:
-        """Rows by file name."""
-        return {Path(row["path"]).name: row for row in delta.read_small(self.root, table).to_pylist()}
-
-    def versions(self) -> dict[str, int]:
-        return {t.name: delta.version(self.root, t) for t in tables.ALL}
 
 
 @pytest.fixture

@@ -7,24 +7,21 @@ they left to others.
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
 
 from dicomae.dicom import source
-from dicomae.dicom.outcome import LISTING, as_listing
 from dicomae.errors import JobError
 from dicomae.spark import pieces
+from dicomae.spark.listings import Listed, ListingWriter
 from dicomae.spark.pieces import Piece
 
 MAXIMUM_ROUNDS = 64  # a round lists a level of folders at least
 FOLDERS_AT_FIRST = 256  # listed by one task before others help
 FOLDERS_PER_TASK = 16384
-_ROWS_TOGETHER = 1 << 16
 
 _FOLDERS = pa.schema([("path", pa.string())])
 _FOUND = pa.schema(
@@ -32,16 +29,7 @@ _FOUND = pa.schema(
 )
 
 
-@dataclass(frozen=True)
-class Listed:
-    """The listing of a source: Parquet files of `LISTING`, and how many rows are files and failures."""
-
-    paths: list[str]
-    files: int
-    failures: int
-
-
-def list_files(spark: SparkSession, uri: str, staging: Path) -> Listed:
+def list_files(spark: SparkSession, staging: Path, uri: str) -> Listed:
     """Every file below the folder `uri`, and every folder that could not be listed.
 
     Raises
@@ -75,7 +63,7 @@ def _lister(uri: str, folder: Path, budget: int) -> Callable[[Piece], Iterator[p
         filesystem, _ = source.open_source(uri)
         prefix = source.path_prefix(uri)
         folders = deque(path for batch in pieces.read(piece, 4096) for path in batch.column(0).to_pylist())
-        listed = _ListingWriter(folder / f"listing-{uuid.uuid4()}.parquet", prefix)
+        listed = ListingWriter(folder, prefix)
         for _ in range(budget):
             if not folders:
                 break
@@ -83,47 +71,12 @@ def _lister(uri: str, folder: Path, budget: int) -> Callable[[Piece], Iterator[p
             folders.extend(found.folders)
             listed.write(found)
         rest = _write_folders(folder, list(folders)) if folders else None
-        yield listed.finish(rest)
-
-    return task
-
-
-class _ListingWriter:
-    """One Parquet file of `LISTING`, written when enough folders have come together."""
-
-    def __init__(self, path: Path, prefix: str) -> None:
-        self.path, self.prefix = path, prefix
-        self.files = self.failures = 0
-        self._waiting: list[pa.RecordBatch] = []
-        self._rows = 0
-        self._writer = pq.ParquetWriter(path, LISTING)
-
-    def write(self, found: source.Listing) -> None:
-        """Add a folder."""
-        self._waiting.append(as_listing(found.files, found.failures))
-        self.files += found.files.num_rows
-        self.failures += len(found.failures)
-        self._rows += self._waiting[-1].num_rows
-        if self._rows > _ROWS_TOGETHER:
-            self._flush()
-
-    def finish(self, rest: str | None) -> pa.RecordBatch:
-        """Close the file; one row of `_FOUND`."""
-        self._flush()
-        self._writer.close()
-        return pa.RecordBatch.from_arrays(
-            [[str(self.path)], [self.files], [self.failures], pa.array([rest], pa.string())], schema=_FOUND
+        done = listed.finish()
+        yield pa.RecordBatch.from_arrays(
+            [done.paths, [done.files], [done.failures], pa.array([rest], pa.string())], schema=_FOUND
         )
 
-    def _flush(self) -> None:
-        if not self._waiting:
-            return
-        table = pa.Table.from_batches(self._waiting)
-        if self.prefix:
-            paths = pc.binary_join_element_wise(self.prefix, table["path"], "")
-            table = table.set_column(0, LISTING[0], paths)
-        self._writer.write_table(table)
-        self._waiting, self._rows = [], 0
+    return task
 
 
 def _write_folders(folder: Path, paths: list[str]) -> str:

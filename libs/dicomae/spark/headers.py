@@ -51,6 +51,9 @@ def _parser(parsing: Parsing) -> Callable[[Piece], Iterator[pa.RecordBatch]]:
 
 def _rows(read: Read, parsing: Parsing) -> tuple[pa.RecordBatch, pa.RecordBatch, pa.RecordBatch]:
     """Rows of `HEADERS`, `FILES` and `QUARANTINE`."""
+    if read.headers is None:
+        nothing = (pa.RecordBatch.from_pylist([], schema=t.schema) for t in (HEADERS, QUARANTINE))
+        return next(nothing), outcome.container_row(read.listing, parsing.run_id), next(nothing)
     paths = read.listing.column("path").take(pa.array(read.headers.index))
     headers = _header_rows(read.headers.headers, paths, parsing)
     return (

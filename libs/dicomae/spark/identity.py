@@ -7,7 +7,9 @@ and of those that the tables hold.
 from collections.abc import Sequence
 from pathlib import Path
 
-from dicomae.errors import FileStatus
+import duckdb
+
+from dicomae.errors import FileStatus, UsageError
 from dicomae.spark import edits, sql
 from dicomae.spark.edits import Edits, dropped, restated
 from dicomae.tables import FILES, HEADERS, QUARANTINE
@@ -26,6 +28,7 @@ def contested(root: Path, parts: Sequence[str], same_uid: str, staging: Path) ->
         sql.name_files(connection, "read", [str(root / FILES.name / part) for part in parts], FILES.schema)
         for table in (HEADERS, FILES, QUARANTINE):
             sql.name_table(connection, root, table)
+        _check_paths(connection)
         connection.execute(_HELD)
         connection.execute(_CANDIDATES)
         newest_first = "newest DESC NULLS LAST," if same_uid == "newest" else ""
@@ -39,6 +42,16 @@ def contested(root: Path, parts: Sequence[str], same_uid: str, staging: Path) ->
             restated(FILES, _DEMOTED),
         ]
         return edits.wanted(connection, found, staging)
+
+
+def _check_paths(connection: duckdb.DuckDBPyConnection) -> None:
+    """Files have one path each; of rows of a table made by others only its column map can say so."""
+    (rows, paths) = connection.execute("SELECT count(*), count(DISTINCT path) FROM read").fetchall()[0]
+    if rows != paths:
+        raise UsageError(
+            f"{rows - paths} rows of the table have the path of another row; "
+            f"let 'path' in the column map name columns that tell them apart"
+        )
 
 
 # Rows of `headers` whose file or whose instance has been read again. A row is stale where its file now

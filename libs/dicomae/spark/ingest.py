@@ -16,6 +16,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
 
 from dicomae.config import Config
@@ -23,10 +24,10 @@ from dicomae.dicom import source
 from dicomae.dicom.bodypart_rules import load_rules
 from dicomae.dicom.keys import standard_vr
 from dicomae.errors import ConflictError, JobError, UsageError
-from dicomae.spark import delta, edits, headers, identity, ledger, pieces, readers
-from dicomae.spark.discovery import list_files
+from dicomae.spark import delta, edits, headers, identity, ledger, origins, pieces, readers
 from dicomae.spark.edits import Edits
 from dicomae.spark.ledger import Changes
+from dicomae.spark.origins import Origin
 from dicomae.spark.parts import PART
 from dicomae.spark.pieces import Piece
 from dicomae.spark.progress import step
@@ -49,57 +50,55 @@ class Ingest:
     stop: threading.Event  # set: end after the next commit
 
 
-def ingest(run: Ingest, uri: str) -> dict[str, Any]:
-    """Take in what is new or changed below `uri`; counts of the ledger afterwards.
+def ingest(run: Ingest, origin: Origin) -> dict[str, Any]:
+    """Take in what is new or changed; counts of the ledger afterwards.
 
     Raises
     ------
     UsageError
-        `uri` is no folder, or holds no file.
+        There is no file.
     """
-    top = _top_of(uri, run.root)
     with step(run.spark, "listing"):
-        listed = list_files(run.spark, uri, run.staging)
+        listed = origin.list_files(run.spark, run.staging)
     if listed.files + listed.failures == 0:
-        raise UsageError(f"--source {uri}: no files here")
+        raise UsageError(f"{origin.name}: no files here")
     with step(run.spark, f"comparing {listed.files:,} files with the ledger"):
-        changes = ledger.changes(run.root, listed, source.path_prefix(uri) + top, run.staging)
-    new = take_in(run, changes, readers.file_reader(uri, run.config.ingest))
-    return {"listed": listed.files, "new": new, **counted(run)}
+        changes = ledger.changes(run.root, listed, origin.top, run.staging)
+    new = take_in(run, changes, origin.reader, is_table=origin.is_table)
+    return {"listed": listed.files, "new": new, "stopped": run.stop.is_set(), **counted(run)}
 
 
 def check(arguments: argparse.Namespace, config: Config) -> None:
-    """Raise UsageError where `--source` is no folder or holds `--tables`, or for a wrong keyword."""
+    """Raise UsageError for a source that cannot be read or holds `--tables`, and for a wrong keyword."""
     for keyword in config.ingest.flatten_sequences:
         if standard_vr(keyword) != "SQ":
             raise UsageError(f"ingest.flatten_sequences: '{keyword}' is no keyword of a sequence in PS3.6")
-    _top_of(arguments.source, arguments.tables)
+    origins.of(arguments, config.ingest)
+    origins.check(arguments)
 
 
-def retry(run: Ingest, reasons: Sequence[str]) -> dict[str, Any]:
-    """Read quarantined files again, those of `reasons` or all; counts of the ledger afterwards."""
-    changes = ledger.to_retry(run.root, reasons, run.staging)
-    again = take_in(run, changes, readers.file_reader("/", run.config.ingest))
-    return {"retried": again, **counted(run)}
+def retry(run: Ingest, uri: str, reasons: Sequence[str]) -> dict[str, Any]:
+    """Read quarantined files below `uri` again, of `reasons` or all; counts of the ledger afterwards."""
+    _, top = source.open_source(uri)
+    changes = ledger.to_retry(run.root, source.path_prefix(uri) + top, reasons, run.staging)
+    again = take_in(run, changes, readers.file_reader(uri, run.config.ingest))
+    return {"retried": again, "stopped": run.stop.is_set(), **counted(run)}
 
 
-def _top_of(uri: str, root: Path) -> str:
-    """The source's folder; UsageError where there is none, or one that the tables lie in."""
-    try:
-        _, top = source.open_source(uri)
-    except UsageError as error:
-        raise UsageError(f"--source {error}") from error
-    if root.resolve().is_relative_to(Path(top).resolve()):
-        raise UsageError(f"--tables {root} lies inside --source {uri}; each run would ingest its own tables")
-    return top
+def take_in(run: Ingest, changes: Changes, reader: readers.Reader, *, is_table: bool = False) -> int:
+    """Read what is new and what is to be read again, and commit what comes of it; the number of files.
 
-
-def take_in(run: Ingest, changes: Changes, reader: readers.Reader) -> int:
-    """Read what is new and what is to be read again, and commit what comes of it; the number of files."""
+    Parameters
+    ----------
+    is_table : whether the files are Parquet files whose rows are headers.
+    """
     rules = load_rules(Path(run.config.body_part_rules))
     parsing = headers.Parsing(run.root, reader, rules, run.run_id)
     taken = 0
-    for number, batch in enumerate(_batches(run, (*changes.new, *changes.again))):
+    todo = (*changes.new, *changes.again)
+    if is_table:
+        todo = tuple(path for file in todo for path in pq.read_table(file)["path"].to_pylist())
+    for number, batch in enumerate(_batches(run, todo)):
         files = _rows(batch)
         with step(run.spark, f"reading {files:,} files"):
             written = headers.parse(run.spark, batch, parsing)
@@ -108,9 +107,10 @@ def take_in(run: Ingest, changes: Changes, reader: readers.Reader) -> int:
         taken += files
         if run.stop.is_set():
             return taken
-    if changes.vanished or changes.returned or changes.gone:
+    if changes.again or changes.vanished or changes.returned or changes.gone:
         with step(run.spark, "marking what has vanished"):
-            _committed(run, partial(ledger.marks, run.root, changes), PART.empty_table(), "marks")
+            wanted = partial(ledger.marks, run.root, changes, run.run_id)
+            _committed(run, wanted, PART.empty_table(), "marks")
     return taken
 
 

@@ -8,13 +8,14 @@ from typing import Any
 from dicomae.dicom.outcome import LISTING
 from dicomae.errors import FileStatus
 from dicomae.spark import delta, edits, sql
-from dicomae.spark.discovery import Listed
+from dicomae.spark.listings import Listed
 from dicomae.spark.sql import quoted
 from dicomae.tables import FILES, HEADERS, QUARANTINE
 
 # What a listing says of a file: unknown to the ledger; known and changed, or to be read again for another
 # reason; no longer in the source; there again, unchanged; a folder that can be listed again.
 NEW, AGAIN, VANISHED, RETURNED, GONE = _KINDS = ("new", "again", "vanished", "returned", "gone")
+ARCHIVES = r"\.(zip|tar|tgz|tar\.gz)$"  # what is read inside
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ def changes(root: Path, listed: Listed, top: str | None, staging: Path) -> Chang
         list, which says nothing of what has vanished.
     """
     version = delta.version(root, FILES)
-    if delta.is_empty(root, FILES):
+    if delta.is_empty(root, FILES) and top is not None:
         return Changes(version, new=tuple(listed.paths))
     below = "true" if top is None else _is_below("path", quoted(top.rstrip("/")))
     with sql.connected(staging) as connection:
@@ -56,31 +57,41 @@ def changes(root: Path, listed: Listed, top: str | None, staging: Path) -> Chang
         return Changes(version, **{kind: _written(connection, kind, staging) for kind in _KINDS})
 
 
-def to_retry(root: Path, reasons: Sequence[str], staging: Path) -> Changes:
-    """Quarantined files, of these reasons or all; of members, the archive that holds them."""
+def to_retry(root: Path, top: str, reasons: Sequence[str], staging: Path) -> Changes:
+    """Quarantined files below `top`, of these reasons or all; of members, the archive that holds them.
+
+    Rows of header tables are left out: only their table itself can be read again.
+    """
     chosen = f"reason IN ({', '.join(map(quoted, reasons))})" if reasons else "true"
+    chosen += f" AND {_is_below('path', quoted(top.rstrip('/')))}"
     with sql.connected(staging) as connection:
         for table in (FILES, QUARANTINE):
             sql.name_table(connection, root, table)
         connection.execute(
             f"CREATE TABLE found AS SELECT {_OF_LEDGER} FROM files WHERE size IS NOT NULL AND path IN "
             f"(SELECT coalesce(container, path) FROM files WHERE path IN "
-            f"(SELECT path FROM quarantine WHERE {chosen}))"
+            f"(SELECT path FROM quarantine WHERE {chosen})) "
+            f"AND (status <> '{FileStatus.CONTAINER}' OR regexp_matches(lower(path), '{ARCHIVES}'))"
         )
         version = delta.version(root, FILES)
         return Changes(version, again=_written(connection, AGAIN, staging))
 
 
-def marks(root: Path, changes: Changes, staging: Path) -> edits.Edits:
-    """Edits of the ledger for what has vanished, is there again, or needs no row any more."""
+def marks(root: Path, changes: Changes, run_id: str, staging: Path) -> edits.Edits:
+    """Edits of the ledger for what has vanished, is there again, or needs no row any more.
+
+    Members of an archive that this run has read again, and not found in it, have vanished.
+    """
     with sql.connected(staging) as connection:
         for table in (FILES, QUARANTINE):
             sql.name_table(connection, root, table)
-        for kind in (VANISHED, RETURNED, GONE):
+        for kind in (AGAIN, VANISHED, RETURNED, GONE):
             sql.name_files(connection, kind, getattr(changes, kind), LISTING)
         # Members go with their archive.
         its_file = "coalesce(container, path)"
+        missed = f"container IN (SELECT path FROM again) AND run_id <> {quoted(run_id)} AND NOT vanished"
         found = [
+            edits.marked(FILES, f"files WHERE {missed}", vanished=True),
             edits.marked(FILES, f"files WHERE {its_file} IN (SELECT path FROM vanished)", vanished=True),
             edits.marked(FILES, f"files WHERE {its_file} IN (SELECT path FROM returned)", vanished=False),
             edits.dropped(FILES, "files WHERE path IN (SELECT path FROM gone)"),
@@ -99,6 +110,7 @@ def counts(root: Path, staging: Path) -> dict[str, Any]:
         by_status = dict(connection.execute("SELECT status, count(*) FROM files GROUP BY 1").fetchall())
         reasons = "SELECT reason, count(*) FROM files WHERE reason IS NOT NULL GROUP BY 1 ORDER BY 1"
         by_reason = dict(connection.execute(reasons).fetchall())
+        examples = dict(connection.execute(_EXAMPLES).fetchall())
         vanished = connection.execute("SELECT count(*) FROM files WHERE vanished").fetchall()
     containers = by_status.pop(FileStatus.CONTAINER, 0)
     conflicts = by_status.get(FileStatus.DUPLICATE_UID_CONFLICT, 0)
@@ -111,7 +123,12 @@ def counts(root: Path, staging: Path) -> dict[str, Any]:
         "containers": containers,
         "vanished": vanished[0][0],
         "reasons": by_reason,
+        "examples": examples,
     }
+
+
+# Two paths of each reason.
+_EXAMPLES = "SELECT reason, min(path, 2) FROM files WHERE reason IS NOT NULL GROUP BY 1 ORDER BY 1"
 
 
 def _is_below(path: str, folder: str) -> str:
@@ -139,7 +156,7 @@ _FOUND = f"""CREATE TABLE found AS SELECT * FROM (
              WHEN new.path IS NULL THEN CASE WHEN NOT old.vanished THEN '{VANISHED}' END
              WHEN NOT ({_IS_SAME}) THEN '{AGAIN}'
              WHEN old.vanished THEN '{RETURNED}' END AS change
-    FROM listing AS new
+    FROM (SELECT DISTINCT ON (path) * FROM listing) AS new
     {{join}} JOIN (SELECT * FROM files WHERE container IS NULL AND {{below}}) AS old ON new.path = old.path
     ) WHERE change IS NOT NULL"""
 

@@ -5,6 +5,7 @@ The rows themselves never cross the JVM: the driver knows files and numbers of r
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TypeVar
 
 import pyarrow as pa
@@ -41,16 +42,18 @@ def whole(paths: Sequence[str]) -> list[Piece]:
     return [Piece(path, 0, pq.read_metadata(path).num_rows) for path in paths]
 
 
-def read(piece: Piece, batch_rows: int) -> Iterator[pa.RecordBatch]:
-    """The rows of a piece in batches of at most `batch_rows`."""
-    at = 0
-    for batch in pq.ParquetFile(piece.path).iter_batches(batch_rows):
+def read(piece: Piece, batch_rows: int, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+    """The rows of a piece in batches of at most `batch_rows`; of all columns, or of some."""
+    file = pq.ParquetFile(piece.path)
+    sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+    ends = list(accumulate(sizes))
+    groups = [i for i, end in enumerate(ends) if piece.start < end and end - sizes[i] < piece.stop]
+    at = ends[groups[0]] - sizes[groups[0]] if groups else 0
+    for batch in file.iter_batches(batch_rows, row_groups=groups, columns=columns):
         first, last = max(piece.start - at, 0), min(piece.stop - at, batch.num_rows)
         if first < last:
             yield batch.slice(first, last - first)
         at += batch.num_rows
-        if at >= piece.stop:
-            return
 
 
 def run(

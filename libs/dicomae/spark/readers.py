@@ -1,22 +1,45 @@
 """What a task of an ingest reads: (rows of `LISTING`, their headers), batch by batch, of its piece."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.fs as pafs
+import pyarrow.parquet as pq
 
 from dicomae.config import IngestConfig
-from dicomae.dicom import source
-from dicomae.dicom.rows import HeaderBatch
+from dicomae.dicom import archive, header_table, source
+from dicomae.dicom.column_map import ColumnMap, columns_read
+from dicomae.dicom.header import parse_headers
+from dicomae.dicom.listing import listed
+from dicomae.dicom.outcome import as_listing
+from dicomae.dicom.rows import Failure, HeaderBatch
+from dicomae.errors import Reason
 from dicomae.spark import pieces
 from dicomae.spark.pieces import Piece
 
+_FAILED, _FILE, _ARCHIVE = range(3)  # kinds of rows of a listing
+_JSON_ROWS = 2048  # data sets as JSON are large
+_TABLE_ROWS = 1 << 16
+
 
 class Read(NamedTuple):
-    """A batch that was read; of the members of a container where that is named."""
+    """A batch that was read.
 
-    listing: pa.RecordBatch  # schema LISTING
-    headers: HeaderBatch
+    Attributes
+    ----------
+    listing : schema `LISTING`.
+    headers : what became of each row; None where it is a container whose members have been read.
+    container : the archive or table that holds all of the rows.
+    """
+
+    listing: pa.RecordBatch
+    headers: HeaderBatch | None
     container: str | None = None
 
 
@@ -24,21 +47,77 @@ Reader = Callable[[Piece], Iterator[Read]]
 
 
 def file_reader(uri: str, config: IngestConfig) -> Reader:
-    """A reader of files below `uri`, whose pieces are rows of `LISTING`."""
+    """A reader of files and archives below `uri`, whose pieces are rows of `LISTING`."""
 
     def read(piece: Piece) -> Iterator[Read]:
         filesystem, _ = source.open_source(uri)
-        prefix = len(source.path_prefix(uri))
+        prefix = source.path_prefix(uri)
+        files = partial(_files, filesystem, prefix, config)
         for listing in pieces.read(piece, config.batch_files):
-            paths = [path[prefix:] for path in listing.column("path").to_pylist()]
-            headers = source.read_headers(
-                filesystem,
-                paths,
-                listing.column("size").to_pylist(),
-                config.first_read_bytes,
-                config.header_limit_bytes,
-                config.flatten_sequences,
-            )
-            yield Read(listing, headers)
+            kinds = _kinds(listing)
+            for kind, task in ((_FAILED, _failed), (_FILE, files)):
+                chosen = listing.filter(pa.array(kinds == kind))
+                if chosen.num_rows:
+                    yield task(chosen)
+            for i in np.flatnonzero(kinds == _ARCHIVE):
+                yield from _members(filesystem, listing.slice(i, 1), prefix, config)
+
+    return read
+
+
+def _kinds(listing: pa.RecordBatch) -> npt.NDArray[np.int8]:
+    kinds = [_ARCHIVE if archive.is_archive(path) else _FILE for path in listing.column("path").to_pylist()]
+    failed = listing.column("reason").is_valid().to_numpy(zero_copy_only=False)
+    return np.where(failed, _FAILED, np.array(kinds, np.int8))
+
+
+def _failed(listing: pa.RecordBatch) -> Read:
+    """What could not be listed, with the listing's reasons."""
+    told = zip(listing.column("reason").to_pylist(), listing.column("detail").to_pylist(), strict=True)
+    failures = tuple(Failure(i, Reason(reason), detail) for i, (reason, detail) in enumerate(told))
+    return Read(listing, replace(parse_headers([], []), failures=failures))
+
+
+def _files(filesystem: pafs.FileSystem, prefix: str, config: IngestConfig, listing: pa.RecordBatch) -> Read:
+    paths = [path[len(prefix) :] for path in listing.column("path").to_pylist()]
+    sizes = listing.column("size").to_pylist()
+    limits = config.first_read_bytes, config.header_limit_bytes
+    return Read(listing, source.read_headers(filesystem, paths, sizes, *limits, config.flatten_sequences))
+
+
+def _members(
+    filesystem: pafs.FileSystem, row: pa.RecordBatch, prefix: str, config: IngestConfig
+) -> Iterator[Read]:
+    """The members of an archive, and last the archive itself: read, or failed with its reason."""
+    (named,) = row.column("path").to_pylist()
+    path = named[len(prefix) :]
+    limits = config.first_read_bytes, config.header_limit_bytes
+    for members, headers in archive.read_archive(filesystem, path, *limits, config.flatten_sequences):
+        if members.column("path")[0].as_py() == path:
+            yield Read(row, headers)
+            return
+        paths = pc.binary_join_element_wise(prefix, members.column("path"), "")
+        members = members.set_column(0, members.schema.field(0), paths)
+        yield Read(as_listing(members), headers, named)
+    yield Read(row, None)
+
+
+def table_reader(columns: ColumnMap, config: IngestConfig) -> Reader:
+    """A reader of header tables, whose pieces are rows of their Parquet files."""
+    rows = _JSON_ROWS if columns.json else _TABLE_ROWS
+
+    def read(piece: Piece) -> Iterator[Read]:
+        filesystem, _ = source.open_source("/")
+        file = pq.ParquetFile(piece.path)
+        wanted = columns_read(file.schema_arrow, columns)
+        at = piece.start
+        for batch in pieces.read(piece, rows, wanted):
+            headers = header_table.from_table(batch, columns)
+            paths = header_table.paths(batch, headers, columns, piece.path, at).to_pylist()
+            unknown = [None] * len(paths)
+            yield Read(as_listing(listed(paths, unknown, unknown)), headers, piece.path)
+            at += batch.num_rows
+        if piece.start == 0:
+            yield Read(as_listing(source.list_paths(filesystem, [piece.path]).files), None)
 
     return read

@@ -1,0 +1,160 @@
+"""Where an ingest reads from: a listing, what it is complete for, and how its pieces are read.
+
+folder ─────────── listed in executors ──┐
+inventory, paths, DICOMDIR, one file ────┴── files, and archives inside
+header table ───── its Parquet files ─────── rows
+"""
+
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from deltalake import DeltaTable
+from pyspark.sql import SparkSession
+
+from dicomae.config import IngestConfig
+from dicomae.dicom import dicomdir, header_table, inventory, pathlist, source
+from dicomae.dicom.inventory_columns import Place
+from dicomae.dicom.listing import Listing
+from dicomae.errors import UsageError
+from dicomae.spark import discovery
+from dicomae.spark.listings import Listed, ListingWriter
+from dicomae.spark.readers import Reader, file_reader, table_reader
+
+STANDARD_INPUT = "-"
+DICOMDIR = "DICOMDIR"  # PS3.10, section 8.6: the name is fixed
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What an ingest reads.
+
+    Attributes
+    ----------
+    name : the argument that named it, for messages.
+    list_files : lists it below a staging folder.
+    top : the folder, as the ledger writes it, that the listing is complete for; None where it is a list.
+    reader : reads a piece of the listing; of a table, a piece of one of its files.
+    is_table : whether the listed files are Parquet files of headers.
+    """
+
+    name: str
+    list_files: Callable[[SparkSession, Path], Listed]
+    top: str | None
+    reader: Reader
+    is_table: bool = False
+
+
+def of(arguments: Namespace, config: IngestConfig) -> Origin:
+    """The origin that `--source`, `--inventory`, `--table` and `--columns` name.
+
+    Raises
+    ------
+    UsageError
+        They exclude each other, one is missing, or one names nothing that can be opened.
+    """
+    uri, listed, table, columns = (getattr(arguments, n) for n in ("source", "inventory", "table", "columns"))
+    if (uri is None) == (table is None):
+        raise UsageError("give either --source, or --table with --columns")
+    if table is not None:
+        if columns is None:
+            raise UsageError(f"--table {table}: needs --columns, a column map such as conf/columns/idc.toml")
+        return _of_table(table, columns, config)
+    if listed is not None:
+        return _of_inventory(uri, listed, config)
+    if uri == STANDARD_INPUT:
+        return _of_paths(config)
+    return _of_source(uri, config)
+
+
+def check(arguments: Namespace) -> None:
+    """Raise UsageError where the tables would lie inside the source."""
+    uri, root = arguments.source, arguments.tables
+    if uri is None or uri == STANDARD_INPUT or "://" in uri:
+        return
+    if root.resolve().is_relative_to(Path(uri).resolve()):
+        raise UsageError(f"--tables {root} lies inside --source {uri}; a run would ingest its own tables")
+
+
+def _of_source(uri: str, config: IngestConfig) -> Origin:
+    name = f"--source {uri}"
+    try:
+        filesystem, path = source.open_file(uri)
+    except UsageError:
+        _, top = source.open_source(uri)  # raises where it is no folder either
+        top = source.path_prefix(uri) + top
+        folders = partial(discovery.list_files, uri=uri)
+        return Origin(name, folders, top, file_reader(uri, config))
+
+    def found() -> Iterator[Listing]:
+        if os.path.basename(path).upper() == DICOMDIR:
+            yield dicomdir.read_dicomdir(filesystem, path)
+        else:
+            yield source.list_paths(filesystem, [path])
+
+    return _of_list(name, uri, found, config)
+
+
+def _of_inventory(uri: str, path: str, config: IngestConfig) -> Origin:
+    _, top = source.open_source(uri)
+    filesystem, file = source.open_file(path)
+
+    def found() -> Iterator[Listing]:
+        for batch in inventory.read_inventory(filesystem, file, {}, Place(top, source.path_prefix(uri))):
+            yield Listing(batch, (), ())
+
+    return _of_list(f"--inventory {path}", uri, found, config)
+
+
+def _of_paths(config: IngestConfig) -> Origin:
+    filesystem, _ = source.open_source("/")
+
+    def found() -> Iterator[Listing]:
+        for paths in pathlist.read_paths(sys.stdin.buffer):
+            yield source.list_paths(filesystem, [os.path.abspath(path) for path in paths])
+
+    return _of_list("--source -", "/", found, config)
+
+
+def _of_list(name: str, uri: str, found: Callable[[], Iterator[Listing]], config: IngestConfig) -> Origin:
+    def list_files(_: SparkSession, staging: Path) -> Listed:
+        return _written(staging, found(), source.path_prefix(uri))
+
+    return Origin(name, list_files, None, file_reader(uri, config))
+
+
+def _of_table(table: str, columns: Path, config: IngestConfig) -> Origin:
+    read = header_table.load_column_map(columns)
+    paths = _parquet_files(table)
+
+    def list_files(_: SparkSession, staging: Path) -> Listed:
+        filesystem, _top = source.open_source("/")
+        return _written(staging, iter([source.list_paths(filesystem, paths)]), "")
+
+    return Origin(f"--table {table}", list_files, None, table_reader(read, config), is_table=True)
+
+
+def _parquet_files(table: str) -> list[str]:
+    """The Parquet files of a file, a folder or a Delta table."""
+    path = Path(table).absolute()
+    if path.is_file():
+        return [str(path)]
+    if DeltaTable.is_deltatable(str(path)):
+        return sorted(DeltaTable(str(path)).file_uris())
+    found = sorted(str(file) for file in path.rglob("*.parquet"))
+    if not found:
+        raise UsageError(f"--table {table}: no Parquet file, folder of them, or Delta table is here")
+    return found
+
+
+def _written(staging: Path, found: Iterator[Listing], prefix: str) -> Listed:
+    folder = staging / "listing"
+    folder.mkdir()
+    writer = ListingWriter(folder, prefix)
+    for listing in found:
+        writer.write(listing)
+    return writer.finish()

@@ -1,0 +1,46 @@
+"""Runs of an ingest in the tests' session."""
+
+import threading
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+from dicomae import tables
+from dicomae.config import Config
+from dicomae.spark import delta, origins
+from dicomae.spark.ingest import Ingest, check, ingest, retry
+
+
+class Ingesting:
+    """Runs ingests one after the other into one folder of tables."""
+
+    def __init__(self, spark: SparkSession, root: Path, conf: Config, top: Path) -> None:
+        self.spark, self.root, self.conf, self.top = spark, root, conf, top
+        self.runs = 0
+
+    def __call__(self) -> dict[str, Any]:
+        return self.of(source=str(self.top))
+
+    def of(self, **named: Any) -> dict[str, Any]:
+        arguments = Namespace(source=None, inventory=None, table=None, columns=None, tables=self.root)
+        vars(arguments).update(named)
+        check(arguments, self.conf)
+        return ingest(self._next(), origins.of(arguments, self.conf.ingest))
+
+    def retry(self, *reasons: str) -> dict[str, Any]:
+        return retry(self._next(), "/", reasons)
+
+    def _next(self) -> Ingest:
+        self.runs += 1
+        staging = self.root / "_staging" / str(self.runs)
+        staging.mkdir(parents=True)
+        return Ingest(self.spark, self.root, staging, self.conf, f"run-{self.runs}", threading.Event())
+
+    def table(self, table: tables.Table) -> dict[str, dict[str, Any]]:
+        """Rows by file name."""
+        return {Path(row["path"]).name: row for row in delta.read_small(self.root, table).to_pylist()}
+
+    def versions(self) -> dict[str, int]:
+        return {t.name: delta.version(self.root, t) for t in tables.ALL}

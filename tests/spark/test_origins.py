@@ -1,0 +1,180 @@
+"""Sources of an ingest beside folders: archives, DICOMDIR, lists, inventories, tables made by others, S3."""
+
+import io
+import tarfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from conftest import HOME
+from deltalake import write_deltalake
+from files import write_file
+from ingesting import Ingesting
+from pydicom import dcmread
+from pydicom.fileset import FileSet
+from pyspark.sql import SparkSession
+
+from dicomae import tables
+from dicomae.config import Config
+from dicomae.errors import UsageError
+from dicomae.spark import delta
+
+
+@pytest.fixture
+def top(tmp_path: Path) -> Path:
+    for number in (1, 2, 3):
+        write_file(tmp_path / "pacs" / f"{number}.dcm", f"1.2.{number}")
+    return tmp_path / "pacs"
+
+
+@pytest.fixture
+def run(spark: SparkSession, root: Path, conf: Config, top: Path) -> Ingesting:
+    return Ingesting(spark, root, conf, top)
+
+
+def statuses(run: Ingesting) -> dict[str, str]:
+    """Status by path below the source's parent."""
+    rows = delta.read_small(run.root, tables.FILES).to_pylist()
+    return {row["path"].removeprefix(f"{run.top.parent}/"): row["status"] for row in rows}
+
+
+def test_archives_are_read_inside_and_count_as_no_files(run: Ingesting) -> None:
+    with zipfile.ZipFile(run.top / "some.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(run.top / "1.dcm", "in/1.dcm")
+        archive.write(write_file(run.top.parent / "4", "1.2.4"), "4.dcm")
+    with tarfile.open(run.top / "more.tar.gz", "w:gz") as archive:
+        archive.add(write_file(run.top.parent / "5", "1.2.5"), "5.dcm")
+        archive.addfile(tarfile.TarInfo("letter"), io.BytesIO())
+    (run.top / "broken.zip").write_bytes(b"PK nothing")
+    counts = run()
+    assert statuses(run) == {
+        **{f"pacs/{n}.dcm": "parsed" for n in (1, 2, 3)},
+        "pacs/some.zip": "container",
+        "pacs/some.zip!in/1.dcm": "duplicate",
+        "pacs/some.zip!4.dcm": "parsed",
+        "pacs/more.tar.gz": "container",
+        "pacs/more.tar.gz!5.dcm": "parsed",
+        "pacs/more.tar.gz!letter": "quarantined",
+        "pacs/broken.zip": "quarantined",
+    }
+    assert (counts["files"], counts["containers"], counts["rows"]) == (8, 2, 5)
+    assert counts["reasons"] == {"archive_damaged": 1, "empty": 1}
+    versions = run.versions()
+    assert run()["new"] == 0
+    assert run.versions() == versions
+
+
+def test_members_that_an_archive_lost_have_vanished(run: Ingesting) -> None:
+    for members in ("45", "56"):
+        with zipfile.ZipFile(run.top / "some.zip", "w") as archive:
+            for name in members:
+                archive.write(write_file(run.top.parent / name, f"1.2.{name}"), name)
+        counts = run()
+    assert (counts["files"], counts["rows"], counts["vanished"]) == (6, 6, 1)
+    gone = [row["path"] for row in delta.read_small(run.root, tables.FILES).to_pylist() if row["vanished"]]
+    assert gone == [f"{run.top}/some.zip!4"]
+    (run.top / "some.zip").unlink()
+    assert run()["vanished"] == 4  # the archive, and its three members
+
+
+def test_retry_reads_the_archive_of_a_member(run: Ingesting) -> None:
+    with zipfile.ZipFile(run.top / "some.zip", "w") as archive:
+        archive.writestr("letter", "Dear colleague, " * 20)
+    assert run()["quarantined"] == 1
+    assert run.retry("truncated")["retried"] == 0
+    counts = run.retry("not_dicom")
+    assert (counts["retried"], counts["quarantined"]) == (1, 1)
+
+
+def test_a_dicomdir_names_the_files(run: Ingesting) -> None:
+    medium = FileSet()
+    keys = {"StudyDate": "20240101", "StudyTime": "1200", "StudyID": "1", "AccessionNumber": "1"}
+    for path in sorted(run.top.iterdir()):
+        numbers = {"SeriesNumber": 1, "InstanceNumber": int(path.stem)}
+        written = dcmread(write_file(path, f"1.2.{path.stem}", **keys, **numbers), force=True)
+        written.save_as(path, enforce_file_format=True)
+        medium.add(path)
+    medium.write(run.top.parent / "cd")
+    (missing, *_) = sorted((run.top.parent / "cd").rglob("IM*"))
+    missing.unlink()
+    counts = run.of(source=str(run.top.parent / "cd" / "DICOMDIR"))
+    assert (counts["rows"], counts["reasons"]) == (2, {"missing": 1})
+
+
+def test_paths_come_from_standard_input(run: Ingesting, monkeypatch: pytest.MonkeyPatch) -> None:
+    line = f"{run.top}/1.dcm"
+    typed = io.TextIOWrapper(io.BytesIO(f"{line}\n{line}\n{run.top}/9.dcm\n".encode()))
+    monkeypatch.setattr("sys.stdin", typed)
+    counts = run.of(source="-")
+    assert statuses(run) == {"pacs/1.dcm": "parsed", "pacs/9.dcm": "quarantined"}
+    assert (counts["reasons"], counts["vanished"]) == ({"missing": 1}, 0)
+
+
+def test_an_inventory_spares_the_listing(run: Ingesting) -> None:
+    size = (run.top / "1.dcm").stat().st_size
+    listed = run.top.parent / "inventory.csv"
+    listed.write_text(f"path,size,etag\n1.dcm,{size},a\n2.dcm,{size},b\n", encoding="utf-8")
+    assert run.of(source=str(run.top), inventory=str(listed))["rows"] == 2
+    assert run.of(source=str(run.top), inventory=str(listed))["new"] == 0
+    listed.write_text(f"path,size,etag\n1.dcm,{size},a2\n", encoding="utf-8")
+    counts = run.of(source=str(run.top), inventory=str(listed))
+    assert (counts["new"], counts["vanished"], counts["files"]) == (1, 0, 2)
+
+
+def header_table(run: Ingesting, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Arguments for a table of rows, and its column map."""
+    columns = run.top.parent / "columns.toml"
+    columns.write_text('instance = "uid"\npath = "place"\n[elements]\nModality = "kind"\n', encoding="utf-8")
+    table = run.top.parent / "extracted.parquet"
+    pq.write_table(pa.Table.from_pylist(rows), table)
+    return {"table": str(table), "columns": columns}
+
+
+def test_a_table_made_by_others_fills_headers(run: Ingesting) -> None:
+    rows = [{"uid": f"1.2.{n}", "place": f"/far/{n}", "kind": "CT"} for n in range(4, 8)]
+    named = header_table(run, [*rows, {"uid": None, "place": "/far/8", "kind": "MR"}])
+    run()
+    counts = run.of(**named)
+    assert (counts["files"], counts["rows"], counts["containers"]) == (8, 7, 1)
+    assert counts["reasons"] == {"no_instance_uid": 1}
+    held = {row["path"]: row["Modality"] for row in delta.read_small(run.root, tables.HEADERS).to_pylist()}
+    assert held["/far/4"] == "CT"
+    versions = run.versions()
+    assert run.of(**named)["new"] == 0
+    assert run.versions() == versions
+    assert run()["vanished"] == 0  # the table's rows are not below the folder
+
+
+def test_a_delta_table_is_read_as_it_stands(run: Ingesting) -> None:
+    named = header_table(run, [{"uid": "1.2.9", "place": "/far/9", "kind": "CT"}])
+    folder = str(run.top.parent / "delta")
+    write_deltalake(folder, pq.read_table(named["table"]))
+    write_deltalake(
+        folder, pa.table({"uid": ["1.2.10"], "place": ["/far/10"], "kind": ["MR"]}), mode="overwrite"
+    )
+    assert run.of(**{**named, "table": folder})["rows"] == 1
+
+
+def test_rows_with_one_path_are_refused_before_anything_is_written(run: Ingesting) -> None:
+    named = header_table(run, [{"uid": f"1.2.{n}", "place": "/far", "kind": "CT"} for n in (4, 5)])
+    with pytest.raises(UsageError, match="1 rows of the table have the path of another row"):
+        run.of(**named)
+    assert delta.is_empty(run.root, tables.HEADERS)
+
+
+@pytest.mark.parametrize(
+    ("named", "message"),
+    [
+        ({}, "give either --source, or --table with --columns"),
+        ({"source": "/", "table": "x"}, "give either --source, or --table with --columns"),
+        ({"table": "x"}, "needs --columns"),
+        ({"table": "nothing.parquet", "columns": HOME / "conf/columns/idc.toml"}, "no Parquet file"),
+        ({"source": "nothing://here"}, "cannot be opened"),
+    ],
+)
+def test_bad_calls_say_what_is_wrong(run: Ingesting, named: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        run.of(**named)
