@@ -3,6 +3,7 @@
 import os
 import struct
 import threading
+import time
 from pathlib import Path
 
 import pyarrow.fs as pafs
@@ -63,20 +64,59 @@ def test_a_file_is_read_as_far_as_its_header_and_no_byte_twice(tmp_path):
     assert len([n for name, _, n in spy.reads if name == "long"]) == 2
 
 
-def test_local_files_are_read_by_the_same_measure(tmp_path, monkeypatch):
-    reads: list[int] = []
-    pread = os.pread
+@pytest.mark.skipif(not Path("/proc/self/io").exists(), reason="the system does not count reads")
+def test_local_files_are_read_by_the_same_measure(tmp_path):
+    n_files, filler = 60, 200_000
+    paths = [tmp_path / f"{i}" for i in range(n_files)]
+    for path in paths:
+        path.write_bytes(dicom_file(filler, pixels=MEBIBYTE))
+    read(LOCAL, paths, first=16384)  # compiles
+    before = bytes_read_by_this_process()
+    assert len(read(LOCAL, paths, first=16384).index) == n_files
+    came = bytes_read_by_this_process() - before
+    assert n_files * filler < came < n_files * (filler + 300 + (64 << 10))
 
-    def counting(descriptor, length, start):
-        data = pread(descriptor, length, start)
-        reads.append(len(data))
-        return data
 
-    monkeypatch.setattr(os, "pread", counting)
-    (tmp_path / "long").write_bytes(dicom_file(200_000, pixels=MEBIBYTE))
-    assert read(LOCAL, [tmp_path / "long"]).index.tolist() == [0]
-    assert len(reads) == 2
-    assert sum(reads) <= 200_000 + 200 + (64 << 10)
+def bytes_read_by_this_process() -> int:
+    return int(Path("/proc/self/io").read_text().split()[1])
+
+
+@pytest.mark.parametrize("why", ["slow", "hangs"])
+def test_local_files_that_do_not_come_at_once_are_read_each_by_itself(tmp_path, monkeypatch, why):
+    release = threading.Event()
+    starts = reading.read_starts
+
+    def late(paths, wanted):
+        if why == "hangs" and len(paths) > 4:
+            release.wait(60)
+        elif why == "slow":
+            time.sleep(0.5)
+        return starts(paths, wanted)
+
+    monkeypatch.setattr(reading, "read_starts", late)
+    paths = [tmp_path / f"{i}" for i in range(12)]
+    for i, path in enumerate(paths):
+        path.write_bytes(dicom_file(5_000 if i % 2 else 10, uid=f"1.2.{i:03d}\0".encode()))
+    batch = read(LOCAL, [*paths, tmp_path / "gone"])
+    release.set()
+    uids = dict(zip(batch.index.tolist(), batch.headers["SOPInstanceUID"].to_pylist(), strict=True))
+    assert uids == {i: f"1.2.{i:03d}" for i in range(12)}
+    assert [(f.index, f.reason) for f in batch.failures] == [(12, Reason.MISSING)]
+
+
+def test_among_files_that_come_at_once_each_keeps_its_place(tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "_PATIENCE_SECONDS", 60)  # compiles
+    paths = [tmp_path / f"{i}" for i in range(12)]
+    for i, path in enumerate(paths):
+        path.write_bytes(dicom_file(5_000 if i % 2 else 10, uid=f"1.2.{i:03d}\0".encode()))
+    paths[3].write_bytes(b"")
+    paths[5].unlink()
+    paths[7] = tmp_path
+    batch = read(LOCAL, paths)
+    uids = dict(zip(batch.index.tolist(), batch.headers["SOPInstanceUID"].to_pylist(), strict=True))
+    assert uids == {i: f"1.2.{i:03d}" for i in range(12) if i not in (3, 5, 7)}
+    found = [(f.index, f.reason) for f in batch.failures]
+    assert found == [(3, Reason.EMPTY), (5, Reason.MISSING), (7, Reason.IO_ERROR)]
 
 
 def test_a_long_header_without_lengths_ahead_is_doubled(tmp_path):
@@ -86,7 +126,7 @@ def test_a_long_header_without_lengths_ahead_is_doubled(tmp_path):
     batch = read(pafs.PyFileSystem(spy), [tmp_path / "long"], first=16384, limit=16 * MEBIBYTE)
     assert batch.index.tolist() == [0]
     assert len(elements) > 7 * MEBIBYTE
-    assert len(spy.reads) < 16
+    assert len(spy.reads) < 24  # not 128
 
 
 def test_a_length_that_leads_nowhere_reads_no_more_than_there_is(tmp_path):

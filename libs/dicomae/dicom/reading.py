@@ -2,33 +2,42 @@
 
     16 KiB of every file ──► parse ──► rows and failures
                  ▲             └─ incomplete: n bytes are needed at the least
-                 └── from where the buffer ends up to n + 63 KiB ◄──┘
+                 └── from where the buffer ends up to n + 31 KiB ◄──┘
 
-Nothing that is held is read again. A file is opened for each of its reads. One that grows, shrinks or
-is replaced meanwhile gives what was there at each read: a row, or a failure (`truncated` where it now
-ends inside the header); the listing keeps the size and time from before, by which the next run finds
-that it has changed.
+The first bytes of local files come all at once, where the disk is quick; else each file is read by
+itself, beside others. Nothing that is held is read again. A file is opened for each of its reads. One
+that grows, shrinks or is replaced meanwhile gives what was there at each read: a row, or a failure
+(`truncated` where it now ends inside the header); the listing keeps the size and time from before, by
+which the next run finds that it has changed.
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence, Set
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.fs as pafs
 
 from dicomae.dicom import inflight
 from dicomae.dicom.header import parse_headers
 from dicomae.dicom.ioerrors import READ_ERRORS, explained
-from dicomae.dicom.rows import Failure, HeaderBatch
+from dicomae.dicom.local import read_starts
+from dicomae.dicom.rows import Arena, Failure, HeaderBatch
 from dicomae.errors import Reason
 
-AHEAD = 63 << 10  # bytes read beyond what is known to be needed
+# Bytes read beyond what is known to be needed. With a first read of 16 KiB that is done up to three times
+# (`_started`), no more than 64 KiB beyond the header.
+AHEAD = 31 << 10
 DOUBLING = 1 << 20  # bytes of header from which a read doubles it: each read is followed by a parse
 GROUP_BYTES = 16 << 20  # read and parsed together, unless one file alone is more
 TIMEOUT_SECONDS = 120.0
+
+_PROBED = 4  # files whose time says whether the source is quick
+_PATIENCE_SECONDS = 0.1  # for the system to do something else meanwhile
 
 
 class Piece(NamedTuple):
@@ -39,6 +48,7 @@ class Piece(NamedTuple):
     length: int
 
 
+Started = tuple[Arena, list[int]]
 Read = bytes | tuple[Reason, str]
 Fetch = Callable[[Sequence[Piece]], Sequence[Read]]
 
@@ -86,11 +96,19 @@ def read_headers(
         late = (Reason.TIMEOUT, f"no answer within {timeout_seconds:g} s")
         return [late if data is None else data for data in found]
 
-    return grown_headers(fetch, sizes, Bounds(first_read_bytes, header_limit_bytes), flatten)
+    def start(positions: Sequence[int], wanted: int) -> Started | None:
+        return _started([paths[i] for i in positions], wanted) if local else None
+
+    bounds = Bounds(first_read_bytes, header_limit_bytes)
+    return grown_headers(fetch, sizes, bounds, flatten, start)
 
 
 def grown_headers(
-    fetch: Fetch, sizes: Sequence[int | None], bounds: Bounds, flatten: Sequence[str]
+    fetch: Fetch,
+    sizes: Sequence[int | None],
+    bounds: Bounds,
+    flatten: Sequence[str],
+    start: Callable[[Sequence[int], int], Started | None] = lambda positions, wanted: None,
 ) -> HeaderBatch:
     """Headers of as many files as there are sizes, by a function that reads ranges of them.
 
@@ -98,14 +116,22 @@ def grown_headers(
     ----------
     fetch : bytes of each piece, fewer where the file ends, or why there are none. The pieces of a file
         are asked for in order, without a gap.
+    start : the first bytes of files at once, where that is quick.
     """
-    first = min(bounds.first_read_bytes, bounds.header_limit_bytes)
+    first, limit = min(bounds.first_read_bytes, bounds.header_limit_bytes), bounds.header_limit_bytes
     parts = [parse_headers([], [])]
-    groups = list(_groups([_Held(i, b"", first) for i in range(len(sizes))]))[::-1]
-    while groups:
-        part, more = _read_group(fetch, groups.pop(), sizes, bounds.header_limit_bytes, flatten)
-        parts.append(part)
-        groups.extend(_groups(more))
+    for all_new in _groups([_Held(i, b"", first) for i in range(len(sizes))]):
+        groups = [all_new]
+        started = start([file.position for file in all_new], first)
+        if started is not None:
+            again = [all_new[i] for i in started[1]]  # to learn why they could not be read
+            part, more = _parsed_group(all_new, started[0], set(started[1]), sizes, limit, flatten)
+            parts.append(part)
+            groups = list(_groups([*again, *more]))
+        while groups:
+            part, more = _read_group(fetch, groups.pop(), sizes, limit, flatten)
+            parts.append(part)
+            groups.extend(_groups(more))
     return _concatenated(parts)
 
 
@@ -136,26 +162,44 @@ def _read_group(
     """What became of the files of a group, and those of which more is to be read."""
     pieces = [Piece(file.position, len(file.buffer), file.wanted - len(file.buffer)) for file in group]
     failures: list[Failure] = []
-    positions: list[int] = []
+    read: list[_Held] = []
     buffers: list[bytes] = []
-    complete: list[bool] = []
     for file, data in zip(group, fetch(pieces), strict=True):
         if isinstance(data, tuple):
             failures.append(Failure(file.position, *data))
-            continue
-        positions.append(file.position)
-        buffers.append(file.buffer + data if file.buffer else data)
-        complete.append(len(buffers[-1]) < file.wanted)  # a short read is the file's end
+        else:
+            read.append(file)
+            buffers.append(file.buffer + data if file.buffer else data)
+    part, more = _parsed_group(read, buffers, frozenset(), sizes, limit, flatten)
+    return replace(part, failures=(*failures, *part.failures)), more
+
+
+def _parsed_group(
+    group: list[_Held],
+    buffers: Sequence[bytes] | Arena,
+    unread: Set[int],
+    sizes: Sequence[int | None],
+    limit: int,
+    flatten: Sequence[str],
+) -> tuple[HeaderBatch, list[_Held]]:
+    """As `_read_group`, of what was read; of the `unread` nothing is said."""
+    lengths = buffers.sizes.tolist() if isinstance(buffers, Arena) else [len(buffer) for buffer in buffers]
+    # A short read is the file's end.
+    complete = [length < file.wanted for length, file in zip(lengths, group, strict=True)]
     batch = parse_headers(buffers, complete, flatten)
-    failures += [Failure(positions[f.index], f.reason, f.detail) for f in batch.failures]
+    positions = [file.position for file in group]
+    failures = [
+        Failure(positions[f.index], f.reason, f.detail) for f in batch.failures if f.index not in unread
+    ]
     more: list[_Held] = []
     for i, needed in batch.incomplete.items():
-        wanted = _next_end(len(buffers[i]), needed, sizes[positions[i]], limit)
+        wanted = _next_end(lengths[i], needed, sizes[positions[i]], limit)
         if wanted is None:
             detail = f"the header goes on beyond {limit} bytes"
             failures.append(Failure(positions[i], Reason.TOO_LARGE, detail))
         else:
-            more.append(_Held(positions[i], buffers[i], wanted))
+            held = buffers.buffer(i) if isinstance(buffers, Arena) else buffers[i]
+            more.append(_Held(positions[i], held, wanted))
     index = np.asarray(positions, np.int64)[batch.index]
     return HeaderBatch(batch.headers, index, tuple(failures), {}), more
 
@@ -172,6 +216,29 @@ def _next_end(held: int, needed: int, size: int | None, limit: int) -> int | Non
     if held >= DOUBLING:
         wanted = max(wanted, 2 * held)
     return min(wanted, limit)
+
+
+def _started(paths: Sequence[str], wanted: int) -> Started | None:
+    """The first bytes of local files in one piece of memory, and which could not be read.
+
+    None where a few of them, read first, are slow, or where all together take as long as slow ones: each
+    is then better read by itself, beside others and with a bound on its time.
+    """
+    if any("\0" in path for path in paths):
+        return None
+    few = np.full(min(len(paths), _PROBED), wanted)
+    everything = np.full(len(paths), wanted)
+    for some, seconds in ((few, _PROBED * inflight.SLOW_SECONDS), (everything, _PATIENCE_SECONDS)):
+        seconds += len(some) * inflight.SLOW_SECONDS
+        (started,) = inflight.read_all(partial(_starts, paths[: len(some)], some), 1, seconds)
+        if started is None:
+            return None
+    return started
+
+
+def _starts(paths: Sequence[str], wanted: npt.NDArray[np.int64], _: int) -> Started:
+    arena, failed = read_starts(paths, wanted)
+    return arena, failed.tolist()
 
 
 def _local_range(path: str, piece: Piece) -> bytes:
