@@ -231,7 +231,7 @@ RUNS = Table(
             ("job", pa.string()),
             ("fingerprint", pa.string()),  # of the job, its configuration and what it read
             ("started", TIME),
-            ("finished", TIME),
+            ("finished", TIME),  # null: it was interrupted, or failed, after it had written
             ("config_sha256", pa.string()),
             ("read_versions", pa.map_(pa.string(), pa.int64())),
             ("packages", TEXTS),

@@ -168,6 +168,9 @@ def test_killed_five_times_the_tables_are_the_same(
     _finish(place, "killed")
     expected, found = dict(_contents(place / "undisturbed")), dict(_contents(place / "killed"))
     assert {name for name in expected if expected[name] != found[name]} == set()
+    known = set(delta.read_small(place / "killed", tables.RUNS, ["run_id"])["run_id"].to_pylist())
+    for table in tables.ALL:
+        assert set(delta.read_small(place / "killed", table, ["run_id"])["run_id"].to_pylist()) <= known
 
 
 def test_a_second_run_changes_no_table_and_restores_a_lost_model(

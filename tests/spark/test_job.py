@@ -1,7 +1,9 @@
 """When a job has something to do, and what it leaves in `runs`."""
 
 import argparse
+import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -21,7 +23,9 @@ def _rows(table: tables.Table, **values: object) -> pa.Table:
 def _run(context: Context) -> Summary:
     """A job that keeps the numbers of the sample's instances."""
     n = len(delta.read_small(context.root, tables.SAMPLE))
-    delta.replace(context.root, tables.MODELS, _rows(tables.MODELS, feature_set=str(n)))
+    delta.replace(
+        context.root, tables.MODELS, _rows(tables.MODELS, feature_set=str(n), run_id=context.run_id)
+    )
     return {"n": n}
 
 
@@ -69,3 +73,50 @@ def test_a_lost_table_is_noticed_after_a_run_that_left_it_as_it_was(context: Con
     assert execute(JOB, context, "train")["wrote"] == {}
     _made_anew(context.root, tables.MODELS)
     assert execute(JOB, context, "train")["wrote"] == {"models": 1}
+
+
+def _fails(context: Context) -> Summary:
+    _run(context)
+    raise MemoryError
+
+
+@pytest.mark.parametrize("job", [JOB, replace(JOB, reads=None)], ids=["where it reads", "each time"])
+def test_a_run_that_wrote_and_did_not_end_has_its_row(context: Context, job: Job) -> None:
+    with pytest.raises(MemoryError):
+        execute(replace(job, run=_fails), context, "train")
+    again = execute(job, context, "train")
+    assert again["wrote"] == {}
+    rows = delta.read_small(context.root, tables.RUNS).to_pylist()
+    broken = next(row for row in rows if row["finished"] is None)
+    assert delta.read_small(context.root, tables.MODELS)["run_id"].to_pylist() == [broken["run_id"]]
+    assert json.loads(broken["summary"])["wrote"] == {"models": 1}
+    # What is up to date is so by a run that ended.
+    assert [row["run_id"] for row in rows if row["finished"]] == ([again["run_id"]] if job.reads else [])
+    execute(job, context, "train")
+    assert len(delta.read_small(context.root, tables.RUNS)) == len(rows)
+
+
+def test_a_run_that_wrote_nothing_and_did_not_end_leaves_no_row(context: Context) -> None:
+    def fails(_: Context) -> Summary:
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        execute(replace(JOB, run=fails), context, "train")
+    execute(JOB, context, "train")
+    assert [
+        row["finished"] is not None for row in delta.read_small(context.root, tables.RUNS).to_pylist()
+    ] == [True]
+
+
+def test_a_run_that_goes_on_is_not_taken_for_an_interrupted_one(context: Context) -> None:
+    def run(inner: Context) -> Summary:
+        summary = _run(inner)
+        execute(replace(JOB, name="embed"), context, "embed")
+        return summary
+
+    execute(replace(JOB, run=run), context, "train")
+    rows = delta.read_small(context.root, tables.RUNS).to_pylist()
+    assert sorted((row["job"], row["finished"] is not None) for row in rows) == [
+        ("embed", True),
+        ("train", True),
+    ]

@@ -17,10 +17,9 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from dicomae import config as configuration
-from dicomae import tables
 from dicomae.config import Config
 from dicomae.errors import DicomaeError, UsageError
-from dicomae.spark import delta, failures, progress, runs, session
+from dicomae.spark import delta, failures, progress, runs, session, underway
 from dicomae.tables import Table
 
 EXIT_CODES = (
@@ -97,26 +96,39 @@ def staging_folder(context: Context) -> Iterator[Path]:
 
 def execute(job: Job, context: Context, title: str) -> Summary:
     """Run the job, or find that it is up to date; the summary either way. `title` heads its progress."""
-    started, clock = datetime.now(UTC), time.monotonic()
-    read = {table.name: delta.state(context.root, table) for table in job.reads or ()}
+    clock = time.monotonic()
     _require(job, context.root)
-    config_sha256 = context.config.sha256(*job.sections)
-    written = {table.name: delta.state(context.root, table).id for table in job.writes}
-    mark = runs.fingerprint(job.name, config_sha256, read, written)
-    done = runs.last_summary(context.root, job.name, mark) if job.reads is not None else None
+    underway.record_interrupted(context.root)
+    run = _begun(job, context)
+    done = runs.last_summary(context.root, job.name, run.fingerprint) if job.reads is not None else None
     if done is not None and job.intact(context):
         progress.note(f"{title}: up to date since run {done['run_id']}")
         return {**done, "wrote": {}, "unchanged": True, "seconds": round(time.monotonic() - clock, 1)}
-    run_id = f"{started:%Y%m%dT%H%M%S}-{job.name}-{secrets.token_hex(3)}"
-    progress.note(f"{title}: run {run_id}")
-    before = _versions(context.root)
-    counts = job.run(replace(context, run_id=run_id))
-    wrote = {name: v for name, v in _versions(context.root).items() if v != before[name]}
-    summary = {"job": job.name, "run_id": run_id, **counts, "wrote": wrote}
-    summary["seconds"] = round(time.monotonic() - clock, 1)
-    if wrote or (job.reads is not None and done is None):
-        runs.record(context.root, summary, mark, started, datetime.now(UTC), config_sha256, read)
+    progress.note(f"{title}: run {run.run_id}")
+    with underway.noted(context.root, run) as before:
+        counts = job.run(replace(context, run_id=run.run_id))
+        wrote = underway.changed(before, underway.versions(context.root))
+        summary = {"job": job.name, "run_id": run.run_id, **counts, "wrote": wrote}
+        summary["seconds"] = round(time.monotonic() - clock, 1)
+        if wrote or (job.reads is not None and done is None):
+            runs.record(context.root, run, summary, datetime.now(UTC))
     return summary
+
+
+def _begun(job: Job, context: Context) -> runs.Run:
+    started = datetime.now(UTC)
+    read = {table.name: delta.state(context.root, table) for table in job.reads or ()}
+    written = {table.name: delta.state(context.root, table).id for table in job.writes}
+    config_sha256 = context.config.sha256(*job.sections)
+    return runs.Run(
+        run_id=f"{started:%Y%m%dT%H%M%S}-{job.name}-{secrets.token_hex(3)}",
+        job=job.name,
+        fingerprint=runs.fingerprint(job.name, config_sha256, read, written),
+        started=started,
+        config_sha256=config_sha256,
+        read_versions={name: state.version for name, state in read.items()},
+        packages=runs.packages(),
+    )
 
 
 def main(
@@ -200,10 +212,6 @@ def _configured(arguments: argparse.Namespace) -> Config:
 
 def _folder(text: str) -> Path:
     return Path(text).absolute()
-
-
-def _versions(root: Path) -> dict[str, int]:
-    return {table.name: delta.version(root, table) for table in tables.ALL}
 
 
 def _failed(text: str, code: int) -> int:

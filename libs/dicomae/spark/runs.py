@@ -3,8 +3,10 @@
 A run that changed nothing leaves no row, so that running a job twice changes no table.
 """
 
+import dataclasses
 import hashlib
 import json
+from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version as package_version
 from pathlib import Path
@@ -29,6 +31,19 @@ _PACKAGES = (
 )
 
 
+@dataclass(frozen=True)
+class Run:
+    """What is known of a run when it begins: columns of `RUNS`."""
+
+    run_id: str
+    job: str
+    fingerprint: str
+    started: datetime
+    config_sha256: str
+    read_versions: dict[str, int]
+    packages: dict[str, str]
+
+
 def packages() -> dict[str, str]:
     """Versions of the packages that a result depends on."""
     return {name: package_version(name) for name in _PACKAGES}
@@ -41,36 +56,30 @@ def fingerprint(job: str, config_sha256: str, read: dict[str, State], written: d
 
 
 def last_summary(root: Path, job: str, wanted: str) -> dict[str, Any] | None:
-    """Summary of the job's newest run where that run had the fingerprint `wanted`."""
+    """Summary of the job's newest run that ended, where that run had the fingerprint `wanted`."""
     rows = delta.read_small(root, RUNS, ["job", "fingerprint", "finished", "summary"]).to_pylist()
-    mine = sorted((row for row in rows if row["job"] == job), key=lambda row: row["finished"])
+    ended = [row for row in rows if row["job"] == job and row["finished"] is not None]
+    mine = sorted(ended, key=lambda row: row["finished"])
     if not mine or mine[-1]["fingerprint"] != wanted:
         return None
     return dict(json.loads(mine[-1]["summary"]))
 
 
-def record(
-    root: Path,
-    summary: dict[str, Any],
-    mark: str,
-    started: datetime,
-    finished: datetime,
-    config_sha256: str,
-    read: dict[str, State],
-) -> None:
-    """Add a run to `runs`."""
+def record(root: Path, run: Run, summary: dict[str, Any], finished: datetime | None) -> None:
+    """Add a run to `runs`; `finished` is None where it was interrupted."""
     row = {
-        "run_id": summary["run_id"],
-        "job": summary["job"],
-        "fingerprint": mark,
-        "started": started,
+        **dataclasses.asdict(run),
         "finished": finished,
-        "config_sha256": config_sha256,
-        "read_versions": sorted((name, state.version) for name, state in read.items()),
-        "packages": sorted(packages().items()),
+        "read_versions": sorted(run.read_versions.items()),
+        "packages": sorted(run.packages.items()),
         "summary": json.dumps(summary),
     }
     delta.append(root, RUNS, pa.Table.from_pylist([row], schema=RUNS.schema))
+
+
+def recorded(root: Path) -> set[str]:
+    """The run_ids of all runs that have a row."""
+    return set(delta.read_small(root, RUNS, ["run_id"])["run_id"].to_pylist())
 
 
 def write_metrics(

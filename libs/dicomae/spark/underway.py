@@ -1,0 +1,70 @@
+"""Runs that have begun and not ended, as notes below `_underway`.
+
+What an interrupted run wrote names it as `run_id`; its note lets the next run give it a row of `runs`. A
+run holds the lock of its note, and the kernel lets go of that however the process ends; where a file
+system has no locks, no run is taken for interrupted.
+"""
+
+import dataclasses
+import fcntl
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+
+from dicomae import tables
+from dicomae.spark import delta, runs
+from dicomae.spark.runs import Run
+
+FOLDER = "_underway"
+
+
+@contextmanager
+def noted(root: Path, run: Run) -> Iterator[dict[str, int]]:
+    """Keep a note while the block runs, and where it fails; gives the versions of all tables before it."""
+    before = versions(root)
+    path = root / FOLDER / f"{run.run_id}.json"
+    path.parent.mkdir(exist_ok=True)
+    with path.open("w", encoding="utf-8") as file:
+        with suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_EX)
+        json.dump({"run": dataclasses.asdict(run), "before": before}, file, default=datetime.isoformat)
+        file.flush()
+        yield before
+    path.unlink(missing_ok=True)
+
+
+def record_interrupted(root: Path) -> None:
+    """Give each run that wrote and did not end its row of `runs`, without `finished`; forget the others."""
+    for path in sorted((root / FOLDER).glob("*.json")):
+        note = _abandoned(path)
+        if note is None:
+            continue
+        run, before = note
+        wrote = changed(before, versions(root))
+        if wrote and run.run_id not in runs.recorded(root):
+            summary = {"job": run.job, "run_id": run.run_id, "interrupted": True, "wrote": wrote}
+            runs.record(root, run, summary, finished=None)
+        path.unlink(missing_ok=True)
+
+
+def versions(root: Path) -> dict[str, int]:
+    """The newest version of every table."""
+    return {table.name: delta.version(root, table) for table in tables.ALL}
+
+
+def changed(before: dict[str, int], after: dict[str, int]) -> dict[str, int]:
+    """The versions of `after` that are others than before."""
+    return {name: version for name, version in after.items() if version != before.get(name)}
+
+
+def _abandoned(path: Path) -> tuple[Run, dict[str, int]] | None:
+    """The note's run and its versions, where no process holds it any more."""
+    try:
+        with path.open("r+", encoding="utf-8") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            raw = json.load(file)
+    except (OSError, json.JSONDecodeError):  # held, without locks, or killed before it was written
+        return None
+    return Run(**{**raw["run"], "started": datetime.fromisoformat(raw["run"]["started"])}), raw["before"]
