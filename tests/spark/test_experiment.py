@@ -34,7 +34,7 @@ n_clusters = [4, 7, 11]
 # A job's first line, seconds after it, and whether the JVM dies with the driver.
 MOMENTS = (
     ("[1/9] ingest: run", 4.0, True),
-    ("  parsing", 1.0, False),
+    ("  reading", 0.3, False),
     ("[3/9] tag_statistics: run", 1.0, True),
     ("[5/9] train: run", 4.0, True),
     ("[7/9] cluster: run", 3.0, False),
@@ -158,6 +158,20 @@ def test_more_clusters_than_instances_are_a_bad_call(
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert "clustering.n_clusters: 5000 clusters of" in done.stderr.splitlines()[-1]
+
+
+def test_more_clusters_than_instances_end_the_experiment_before_the_training(
+    undisturbed: tuple[dict[str, Any], str], place: Path
+) -> None:
+    shutil.copytree(place / "undisturbed", place / "many")
+    (place / "many.toml").write_text(CONFIGURATION.replace("[4, 7, 11]", "[4, 5000]"))
+    options = ["--tables", str(place / "many"), "--conf-file", str(place / "many.toml")]
+    script = [sys.executable, str(HOME / "jobs" / "experiment.py"), "--source", str(place / "pacs")]
+    done = subprocess.run([*script, *options], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "clustering.n_clusters: 5000 clusters of" in done.stderr.splitlines()[-1]
+    assert "[2/9]" in done.stderr
+    assert "[3/9]" not in done.stderr
 
 
 def test_killed_five_times_the_tables_are_the_same(

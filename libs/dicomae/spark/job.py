@@ -69,6 +69,7 @@ class Job:
     intact : whether what it wrote beside the tables is still there; else it is run again.
     needs : tables that must not be empty, beside those in `reads`.
     check : raises UsageError where the call cannot succeed; asked before a folder is written and Java starts.
+    afterwards : raises UsageError where what is there now does not allow a later job; asked each time.
     creates_tables : the folder of the tables may be missing or empty; for other jobs that is a bad call.
     """
 
@@ -80,6 +81,7 @@ class Job:
     needs: tuple[Table, ...] = ()
     check: Callable[[argparse.Namespace, Config], None] = lambda _, __: None
     creates_tables: bool = False
+    afterwards: Callable[[Context], None] = lambda _: None
     intact: Callable[[Context], bool] = lambda _: True
 
 
@@ -159,7 +161,7 @@ def main(
         _require(jobs[0], arguments.tables)
         spark = session.start(f"dicomae {jobs[-1].name}", config.spark)
         context = Context(spark, config, arguments.tables, arguments)
-        summaries = [execute(job, context, title) for title, job in _titled(jobs)]
+        summaries = [_executed(job, context, title) for title, job in _titled(jobs)]
     except UsageError as error:
         return _failed(str(error), 2)
     except DicomaeError as error:
@@ -172,6 +174,12 @@ def main(
     print(text, end="")
     print(json.dumps(summary))
     return 0
+
+
+def _executed(job: Job, context: Context, title: str) -> Summary:
+    summary = execute(job, context, title)
+    job.afterwards(context)
+    return summary
 
 
 def _titled(jobs: Sequence[Job]) -> list[tuple[str, Job]]:
