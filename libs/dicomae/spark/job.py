@@ -19,7 +19,7 @@ from pyspark.sql import SparkSession
 from dicomae import config as configuration
 from dicomae.config import Config
 from dicomae.errors import DicomaeError, UsageError
-from dicomae.spark import delta, failures, progress, runs, session, underway
+from dicomae.spark import delta, failures, progress, runs, session, streams, underway
 from dicomae.tables import Table
 
 EXIT_CODES = (
@@ -149,6 +149,7 @@ def main(
     -------
     The exit code: see `EXIT_CODES`.
     """
+    streams.keep_errors_apart()
     arguments = _parser(doc, add_arguments).parse_args()
     logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     try:

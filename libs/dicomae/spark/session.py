@@ -26,12 +26,11 @@ def start(app_name: str, config: SparkConfig) -> SparkSession:
     """
     jars = _jars(Path(config.jars_dir) if config.jars_dir else HOME / ".jars")
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    submitted = "PYSPARK_GATEWAY_PORT" in os.environ  # spark-submit has started the JVM already
     builder = SparkSession.builder.appName(app_name)
     for key, value in {**_defaults(HOME / "conf" / "spark-defaults.conf"), **config.options}.items():
         builder = builder.config(key, value)
     builder = builder.config("spark.jars", ",".join(str(jar) for jar in jars))
-    if submitted:
+    if submitted():
         _add_to_driver(jars)
     else:
         builder = builder.config("spark.driver.memory", config.driver_memory)
@@ -46,6 +45,11 @@ def start(app_name: str, config: SparkConfig) -> SparkSession:
     spark = builder.getOrCreate()
     spark.sparkContext.setLogLevel("ERROR")
     return spark
+
+
+def submitted() -> bool:
+    """Whether spark-submit has started this process, and its JVM already."""
+    return "PYSPARK_GATEWAY_PORT" in os.environ
 
 
 def _jars(folder: Path) -> list[Path]:
