@@ -6,7 +6,7 @@ import pyarrow as pa
 from xxhash import xxh3_128_hexdigest
 
 from dicomae import tables
-from dicomae.dicom import emit, keybook, layout, mend
+from dicomae.dicom import emit, gather, keybook, layout, mend
 from dicomae.dicom.rows import HEADER
 
 
@@ -76,7 +76,7 @@ def _promoted_integers(written: emit.Written, promoted: npt.NDArray[np.int64]) -
     first = len(keybook.TEXTS)
     which = promoted[:, first : first + len(tables.PROMOTED_INTEGER)].T.ravel()
     numbers, valid = np.empty(len(which), np.int32), np.empty(len(which), np.bool_)
-    emit.integers(written.values, written.value_at, which, numbers, valid)
+    gather.integers(written.values, written.value_at, which, numbers, valid)
     shape = (len(tables.PROMOTED_INTEGER), len(promoted))
     columns = zip(numbers.reshape(shape), ~valid.reshape(shape), strict=True)
     return {name: pa.array(n, mask=m) for name, (n, m) in zip(tables.PROMOTED_INTEGER, columns, strict=True)}

@@ -24,8 +24,8 @@ _njit: Any = numba.njit  # its types know neither all its options nor that the s
 def entry(function: _F) -> _F:
     """A compiled function that Python calls; it is cached, and runs without the interpreter's lock.
 
-    It may call compiled functions of its own module only: numba's cache does not notice that one of
-    another module has changed.
+    It may call compiled functions of its own module, and `load8` and `copy16`: numba's cache does not
+    notice that one of another module has changed.
     """
     compiled: _F = _njit(cache=True, nogil=True, **_BORROWS)(function)
     return compiled

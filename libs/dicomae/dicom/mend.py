@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from dicomae.dicom import charset, decimals, emit, keybook, layout, vr
+from dicomae.dicom import charset, decimals, emit, gather, keybook, layout, vr
 from dicomae.dicom.compiled import SLACK
 
 _SINGLE_BYTE = sorted(
@@ -51,7 +51,7 @@ def distinct(
 ) -> tuple[npt.NDArray[np.int64], list[bytes]]:
     """Number of each value, -1 where it has no start; and the different values by number."""
     numbers, firsts = np.empty(len(start), np.int64), np.empty(len(start), np.int64)
-    firsts = firsts[: emit.number(buffer, start, end, numbers, firsts)]
+    firsts = firsts[: gather.number(buffer, start, end, numbers, firsts)]
     ranges = zip(start[firsts].tolist(), end[firsts].tolist(), strict=True)
     return numbers, [buffer[first:last].tobytes() for first, last in ranges]
 

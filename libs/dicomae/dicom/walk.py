@@ -13,15 +13,13 @@ from dicomae.dicom import layout
 from dicomae.dicom.compiled import entry, inlined, inner, load8
 
 _UN, _SQ, _SS, _US = 20 * 26 + 13, 18 * 26 + 16, 18 * 26 + 18, 20 * 26 + 18
-_UNDEFINED = 0xFFFFFFFF
-_TURNED_ITEMS = 0xFEFF
+_UNDEFINED, _TURNED_ITEMS = 0xFFFFFFFF, 0xFEFF
 _ITEMS, _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFE, 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _FLOAT_PIXELS, _DOUBLE_PIXELS, _PIXELS = 0x7FE00008, 0x7FE00009, 0x7FE00010
 _CHARACTER_SET, _PIXEL_REPRESENTATION = 0x00080005, 0x00280103
 _TRANSFER_SYNTAX, _MEDIA_INSTANCE_UID = 0x00020010, 0x00020003
 _PREAMBLE, _PREFIX = 132, 0x4D434944  # "DICM"
-_LONGEST_CREATOR = 64
-_CUT, _MALFORMED = -1, -2
+_LONGEST_CREATOR, _CUT, _MALFORMED = 64, -1, -2
 _LOW_BYTES = 0x00FF00FF00FF00FF  # of each 16 bits
 _IMPLICIT, _BIG, _INSIDE_ITEM = 1, 2, 4  # bits of how elements are written
 _SPREAD = -7046029254386353131  # 2^64 over the golden ratio, odd: spreads numbers over the slots
@@ -80,8 +78,7 @@ def _walk_file(batch: Any, book: Any, found: Any, i: int) -> int:
         if tag & 0x10000:  # private
             if tag >> 16 != group:
                 group = tag >> 16
-                for block in range(len(blocks)):
-                    blocks[block] = layout.NOBODY
+                blocks[:] = layout.NOBODY
             creator = np.int64(blocks[(tag >> 8) & 0xFF])
             if 0x10 <= tag & 0xFFFF <= 0xFF:
                 _reserve(buffer, value, end, tag & 0xFF, book, blocks, misses, n)
@@ -250,9 +247,8 @@ def _end_of_items(
     encoding = _sequence_encoding(buffer, at, stop, encoding)
     while True:
         inside_item = encoding & _INSIDE_ITEM != 0
-        tag, _, value, length = _element(
-            buffer, at, stop, encoding if inside_item else encoding | _IMPLICIT, vr_flags
-        )
+        as_written = encoding if inside_item else encoding | _IMPLICIT
+        tag, _, value, length = _element(buffer, at, stop, as_written, vr_flags)
         if tag < 0:
             return _CUT, at
         closed = tag == (_ITEM_END if inside_item else _SEQUENCE_END)
@@ -370,9 +366,8 @@ def _vr_of(letters: int) -> int:
 def _is_one(buffer: Any, start: int, end: int, encoding: int) -> Any:
     if end == start:
         return False
-    if encoding & _BIG:
-        return buffer[end - 1] == 1 and _are_zeros(buffer, start, end - 1)
-    return buffer[start] == 1 and _are_zeros(buffer, start + 1, end)
+    lowest = end - 1 if encoding & _BIG else start
+    return buffer[lowest] == 1 and _are_zeros(buffer, start, lowest) and _are_zeros(buffer, lowest + 1, end)
 
 
 @inner
