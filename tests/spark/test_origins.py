@@ -15,6 +15,7 @@ from files import write_file
 from ingesting import Ingesting
 from pydicom import dcmread
 from pydicom.fileset import FileSet
+from pydicom.uid import CTImageStorage
 from pyspark.sql import SparkSession
 
 from dicomae import tables
@@ -91,13 +92,14 @@ def test_retry_reads_the_archive_of_a_member(run: Ingesting) -> None:
 
 def test_a_dicomdir_names_the_files(run: Ingesting) -> None:
     medium = FileSet()
-    keys = {"StudyDate": "20240101", "StudyTime": "1200", "StudyID": "1", "AccessionNumber": "1"}
+    keys = {"StudyDate": "20240101", "StudyTime": "1200", "StudyID": "1", "SOPClassUID": CTImageStorage}
     for path in sorted(run.top.iterdir()):
         numbers = {"SeriesNumber": 1, "InstanceNumber": int(path.stem)}
         written = dcmread(write_file(path, f"1.2.{path.stem}", **keys, **numbers), force=True)
         written.save_as(path, enforce_file_format=True)
         medium.add(path)
     medium.write(run.top.parent / "cd")
+    medium._tmpdir.cleanup()  # pydicom leaves it to the interpreter's end, with a warning
     (missing, *_) = sorted((run.top.parent / "cd").rglob("IM*"))
     missing.unlink()
     counts = run.of(source=str(run.top.parent / "cd" / "DICOMDIR"))

@@ -20,6 +20,7 @@ __all__ = [
     "list_folder",
     "list_paths",
     "open_file",
+    "open_filesystem",
     "open_source",
     "path_prefix",
     "read_headers",
@@ -56,6 +57,17 @@ def open_file(uri: str) -> tuple[pafs.FileSystem, str]:
     if kind != pafs.FileType.File:
         raise UsageError(f"{_shown(uri)}: no such file; check the path")
     return filesystem, path
+
+
+def open_filesystem(uri: str) -> pafs.FileSystem:
+    """The file system that a local path or a URI, of a folder or a file, is of.
+
+    Raises
+    ------
+    UsageError
+        Nothing can open it.
+    """
+    return _opened(uri)[0]
 
 
 def path_prefix(uri: str) -> str:

@@ -111,7 +111,7 @@ def _of_inventory(uri: str, path: str, config: IngestConfig) -> Origin:
 
 
 def _of_paths(config: IngestConfig) -> Origin:
-    filesystem, _ = source.open_source("/")
+    filesystem = source.open_filesystem("/")
 
     def found() -> Iterator[Listing]:
         for paths in pathlist.read_paths(sys.stdin.buffer):
@@ -132,7 +132,7 @@ def _of_table(table: str, columns: Path, config: IngestConfig) -> Origin:
     paths = _parquet_files(table)
 
     def list_files(_: SparkSession, staging: Path) -> Listed:
-        filesystem, _top = source.open_source("/")
+        filesystem = source.open_filesystem("/")
         return _written(staging, iter([source.list_paths(filesystem, paths)]), "")
 
     return Origin(f"--table {table}", list_files, None, table_reader(read, config), is_table=True)

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from pyspark.sql import DataFrame
 from pyspark.sql.pandas.types import from_arrow_schema
 
+from dicomae.dicom.parquet import ROW_GROUP, writer_options
 from dicomae.tables import Table
 
 # What a task tells of a part: its table, its path inside the table's folder, bytes, rows, Delta's statistics.
@@ -46,24 +47,25 @@ class PartWriter:
         self.rows = 0
         self._bounds: dict[str, list[Any]] = {}
         self._nulls: dict[str, int] = {}
+        self._waiting: list[pa.RecordBatch] = []
         self._writer: pq.ParquetWriter | None = None
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Append rows of the table's schema."""
         if not batch.num_rows:
             return
-        if self._writer is None:
-            self._writer = pq.ParquetWriter(self.path, self.table.schema, compression="zstd")
-        self._writer.write_batch(batch)
+        self._waiting.append(batch)
         self.rows += batch.num_rows
+        if sum(waiting.num_rows for waiting in self._waiting) >= ROW_GROUP:
+            self._flush()
         for name in (*self.table.key, *self.table.cluster_by):
             self._count(name, batch.column(name))
 
     def finish(self) -> pa.RecordBatch:
         """Close the file; its descriptor, one row of `PART`; none where nothing was written."""
-        if self._writer is None:
+        if not self.rows:
             return pa.RecordBatch.from_pylist([], schema=PART)
-        self._writer.close()
+        self._flush().close()
         stats = {
             "numRecords": self.rows,
             "minValues": {name: low for name, (low, _) in self._bounds.items()},
@@ -79,6 +81,16 @@ class PartWriter:
             "stats": json.dumps(stats),
         }
         return pa.RecordBatch.from_pylist([row], schema=PART)
+
+    def _flush(self) -> pq.ParquetWriter:
+        """Write what waits as a row group: small ones are slow to write and large on disk."""
+        schema = self.table.schema
+        if self._writer is None:
+            self._writer = pq.ParquetWriter(self.path, schema, **writer_options(schema))
+        if self._waiting:
+            self._writer.write_table(pa.Table.from_batches(self._waiting, schema=schema))
+        self._waiting = []
+        return self._writer
 
     def _count(self, name: str, column: pa.Array) -> None:
         self._nulls[name] = self._nulls.get(name, 0) + column.null_count

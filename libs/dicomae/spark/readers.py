@@ -50,7 +50,7 @@ def file_reader(uri: str, config: IngestConfig) -> Reader:
     """A reader of files and archives below `uri`, whose pieces are rows of `LISTING`."""
 
     def read(piece: Piece) -> Iterator[Read]:
-        filesystem, _ = source.open_source(uri)
+        filesystem = source.open_filesystem(uri)
         prefix = source.path_prefix(uri)
         files = partial(_files, filesystem, prefix, config)
         for listing in pieces.read(piece, config.batch_files):
@@ -107,7 +107,7 @@ def table_reader(columns: ColumnMap, config: IngestConfig) -> Reader:
     rows = _JSON_ROWS if columns.json else _TABLE_ROWS
 
     def read(piece: Piece) -> Iterator[Read]:
-        filesystem, _ = source.open_source("/")
+        filesystem = source.open_filesystem("/")
         file = pq.ParquetFile(piece.path)
         wanted = columns_read(file.schema_arrow, columns)
         at = piece.start
