@@ -1,9 +1,11 @@
 """DICOM files for the tests, written by pydicom."""
 
 from pathlib import Path
+from typing import Any
 
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
+from pydicom.sequence import Sequence
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, MediaStorageDirectoryStorage
 
 CANARY = "CANARY^DO^NOT^LEAK"
 
@@ -28,3 +30,22 @@ def write_file(path: Path, uid: str | None, patient: str = "P1", **elements: obj
     path.parent.mkdir(parents=True, exist_ok=True)
     ds.save_as(path, enforce_file_format=False)
     return path
+
+
+def write_dicomdir(path: Path, references: list[Any]) -> str:
+    """A DICOMDIR that refers to files by their components; None is a record without a file."""
+    ds = Dataset()
+    ds.file_meta = FileMetaDataset()
+    ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    ds.file_meta.MediaStorageSOPClassUID = MediaStorageDirectoryStorage
+    ds.file_meta.MediaStorageSOPInstanceUID = "1.2.3"
+    records = []
+    for reference in references:
+        record = Dataset()
+        record.DirectoryRecordType = "IMAGE" if reference else "STUDY"
+        if reference:
+            record.ReferencedFileID = reference
+        records.append(record)
+    ds.DirectoryRecordSequence = Sequence(records)
+    ds.save_as(path, enforce_file_format=True)
+    return str(path)

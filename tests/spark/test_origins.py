@@ -11,11 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import HOME
 from deltalake import write_deltalake
-from files import write_file
+from files import write_dicomdir, write_file
 from ingesting import Ingesting
-from pydicom import dcmread
-from pydicom.fileset import FileSet
-from pydicom.uid import CTImageStorage
 from pyspark.sql import SparkSession
 
 from dicomae import tables
@@ -91,18 +88,10 @@ def test_retry_reads_the_archive_of_a_member(run: Ingesting) -> None:
 
 
 def test_a_dicomdir_names_the_files(run: Ingesting) -> None:
-    medium = FileSet()
-    keys = {"StudyDate": "20240101", "StudyTime": "1200", "StudyID": "1", "SOPClassUID": CTImageStorage}
-    for path in sorted(run.top.iterdir()):
-        numbers = {"SeriesNumber": 1, "InstanceNumber": int(path.stem)}
-        written = dcmread(write_file(path, f"1.2.{path.stem}", **keys, **numbers), force=True)
-        written.save_as(path, enforce_file_format=True)
-        medium.add(path)
-    medium.write(run.top.parent / "cd")
-    medium._tmpdir.cleanup()  # pydicom leaves it to the interpreter's end, with a warning
-    (missing, *_) = sorted((run.top.parent / "cd").rglob("IM*"))
-    missing.unlink()
-    counts = run.of(source=str(run.top.parent / "cd" / "DICOMDIR"))
+    for number in (1, 2, 3):
+        (run.top / f"{number}.dcm").rename(run.top / f"im{number}")
+    dicomdir = write_dicomdir(run.top / "DICOMDIR", [None, ["IM1"], ["IM2"], ["IM4"]])
+    counts = run.of(source=dicomdir)
     assert (counts["rows"], counts["reasons"]) == (2, {"missing": 1})
 
 

@@ -2,34 +2,14 @@
 
 import pyarrow.fs as pafs
 import pytest
+from files import write_dicomdir
 from filesystems import Spy
 from pydicom import config
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.sequence import Sequence
-from pydicom.uid import ExplicitVRLittleEndian, MediaStorageDirectoryStorage
 
 from dicomae.dicom import dicomdir
 from dicomae.errors import Reason, UsageError
 
 LOCAL = pafs.LocalFileSystem()
-
-
-def write_dicomdir(path, references):
-    ds = Dataset()
-    ds.file_meta = FileMetaDataset()
-    ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    ds.file_meta.MediaStorageSOPClassUID = MediaStorageDirectoryStorage
-    ds.file_meta.MediaStorageSOPInstanceUID = "1.2.3"
-    records = []
-    for reference in references:
-        record = Dataset()
-        record.DirectoryRecordType = "IMAGE" if reference else "STUDY"
-        if reference:
-            record.ReferencedFileID = reference
-        records.append(record)
-    ds.DirectoryRecordSequence = Sequence(records)
-    ds.save_as(path, enforce_file_format=True)
-    return str(path)
 
 
 @pytest.mark.parametrize("filesystem", [LOCAL, pafs.PyFileSystem(Spy())], ids=["local", "spy"])
