@@ -186,6 +186,7 @@ def test_distances_mark_the_elbow_if_there_is_one(
         ("elbow", about, elbow),
     )
     (panel,) = charts.distances(found, "all")
+    assert panel.chart.x_scale == "linear"  # the elbow is one of the curve as it is drawn
     assert panel.chart.mark == mark
     assert ("No elbow" in panel.chart.alt) == (elbow is None)
     assert charts.distances(found, "without_labels") == []

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from tests.unit.report_data import all_rows, embeddings, metrics_table, runs_table
 
-from dicomae.report import clusters, embedding_map, provenance, wording
+from dicomae.report import clusters, embedding_map, palette, provenance, wording
 from dicomae.report.data import Metrics
 
 
@@ -35,6 +35,25 @@ def test_the_map_draws_every_row_once_and_keeps_groups_apart() -> None:
     assert all(0 <= place <= embedding_map.SIDE for group in dots for place in group.ravel())
     within = max(np.linalg.norm(group - group.mean(axis=0), axis=1).mean() for group in dots)
     assert np.linalg.norm(dots[0].mean(axis=0) - dots[1].mean(axis=0)) > 2 * within
+
+
+def test_numbers_of_clusters_keep_apart_and_stay_on_their_cluster() -> None:
+    random = np.random.default_rng(1)
+    rows = random.normal(size=(300, 4)).astype(np.float32)  # one cloud, whose middles are all one place
+    table = pa.table(
+        {
+            "embedding": pa.array(rows.tolist(), pa.list_(pa.float32())),
+            "Modality": pa.array(["CT"] * 300),
+            "body_part": pa.array(["CHEST"] * 300),
+            "cluster": pa.array((np.arange(300) % 12).tolist(), pa.int32()),
+        }
+    )
+    by_cluster = embedding_map.panels(table)[2]
+    names = np.array([(group.x, group.y) for group in by_cluster.groups], float)
+    apart = np.abs(names[:, None] - names[None]).max(axis=2) + 1000 * np.eye(len(names))
+    assert apart.min() >= 38  # the height of the letters in the page's style
+    assert all(f"M{group.x} {group.y}h0" in group.path for group in by_cluster.groups)
+    assert len({group.colour for group in by_cluster.groups}) == len(palette.CATEGORIES)
 
 
 @pytest.mark.parametrize(

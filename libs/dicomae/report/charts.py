@@ -77,7 +77,7 @@ def scores(metrics: Metrics, label: str) -> dict[str, list[Panel]]:
         if lines:
             heading = f"{wording.SCORE[score]} by {wording.LABEL[label]}"
             alt = f"{heading}, {wording.WAY[way].lower()}, by the number of clusters. {_ends(lines)}"
-            chart = Chart(lines, "K, number of clusters", alt, shared, "log")
+            chart = Chart(lines, "K, number of clusters (logarithmic)", alt, shared, "log")
             panels.setdefault(way, []).append(Panel(heading, chart))
     return panels
 
@@ -101,7 +101,7 @@ def distances(metrics: Metrics, feature_set: str) -> list[Panel]:
             said = "No elbow." if elbow is None else f"Elbow at {elbow:.0f}."
             heading = f"{wording.FEATURE_SET.get(feature_set, feature_set)}, {space}"
             alt = f"Sum of squared distances by the number of clusters. {heading}. {_ends(lines)} {said}"
-            chart = Chart(lines, "K, number of clusters", alt, x_scale="log", mark=mark)
+            chart = Chart(lines, "K, number of clusters", alt, mark=mark)  # linear, as the elbow is found
             panels.append(Panel(heading, chart))
     return panels
 

@@ -1,5 +1,6 @@
 """The embeddings on a plane, coloured by what the rows are: one SVG path for each group of points."""
 
+import itertools
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from dicomae.report.data import UNKNOWN
 SIDE = 1000  # units of the square map
 _FEWEST = 20  # rows; a map of fewer says nothing
 _OTHERS = "other"
+_NAME_GAP = 44  # between the middles of two names: the height of their letters, and some room
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Group:
 
 @dataclass(frozen=True)
 class MapPanel:
-    """One colouring of the map; where `by_number` is true, names tell groups apart and colours do not."""
+    """One colouring of the map; where `by_number` is true, colours come again and names tell groups apart."""
 
     heading: str
     groups: list[Group]
@@ -59,9 +61,7 @@ def panels(embeddings: pa.Table | None) -> list[MapPanel]:
     ]
     cluster = _texts(embeddings, "cluster")
     if set(cluster) != {UNKNOWN}:
-        drawn.append(
-            MapPanel("By cluster", _groups(places, cluster, dict.fromkeys(cluster, palette.OTHER)), True)
-        )
+        drawn.append(MapPanel("By cluster", _groups(places, cluster, _cluster_colours(cluster)), True))
     return drawn
 
 
@@ -105,6 +105,12 @@ def _modality_colours(modality: Sequence[str]) -> dict[str, str]:
     return {name: palette.of_modality(name) for name in modality}
 
 
+def _cluster_colours(cluster: Sequence[str]) -> dict[str, str]:
+    """The colours in turn: there are more clusters than colours that can be told apart."""
+    numbers = sorted({name for name in cluster if name != UNKNOWN}, key=int)
+    return {**dict(zip(numbers, itertools.cycle(palette.CATEGORIES), strict=False)), UNKNOWN: palette.OTHER}
+
+
 def _most_frequent(values: Sequence[str]) -> tuple[list[str], dict[str, str]]:
     """The values with all but the most frequent ones put together, and a colour for each."""
     ranked = sorted(Counter(v for v in values if v != UNKNOWN).items(), key=lambda item: (-item[1], item[0]))
@@ -115,11 +121,17 @@ def _most_frequent(values: Sequence[str]) -> tuple[list[str], dict[str, str]]:
 def _groups(places: NDArray[np.int64], names: Sequence[str], colours: dict[str, str]) -> list[Group]:
     """Groups by size, the largest first, so that the small ones are drawn over them."""
     of_row = np.array(names, np.object_)
-    groups = [_group(places[of_row == name], name, colours[name]) for name in sorted(set(names))]
-    return sorted(groups, key=lambda group: (group.name != _OTHERS, -group.size, group.name))
+    by_size = sorted(Counter(names).items(), key=lambda item: (item[0] != _OTHERS, -item[1], item[0]))
+    taken: list[NDArray[np.int64]] = []
+    return [_group(places[of_row == name], name, colours[name], taken) for name, _ in by_size]
 
 
-def _group(places: NDArray[np.int64], name: str, colour: str) -> Group:
-    middle = places[np.abs(places - np.median(places, axis=0)).sum(axis=1).argmin()]
+def _group(places: NDArray[np.int64], name: str, colour: str, taken: list[NDArray[np.int64]]) -> Group:
+    """A group whose name goes to its middlemost dot that is free; `taken` are the places of names before."""
+    from_middle = np.abs(places - np.median(places, axis=0)).sum(axis=1)
+    near = [np.abs(places - other).max(axis=1) < _NAME_GAP for other in taken]
+    hidden = np.any(near, axis=0) if near else np.zeros(len(places), np.bool_)
+    middle = places[np.lexsort((from_middle, hidden))[0]]
+    taken.append(middle)
     path = "".join(f"M{x} {y}h0" for x, y in places.tolist())
     return Group(name, colour, len(places), path, int(middle[0]), int(middle[1]))
