@@ -22,6 +22,7 @@ def test_codes_are_written_to_tables_as_plain_text() -> None:
         "quarantined",
         "duplicate",
         "duplicate_uid_conflict",
+        "container",
     ]
     assert {str(code) for code in Reason} == {
         "empty",
