@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 
 from dicomae.config import Config
 from dicomae.dicom.keys import shown_key
+from dicomae.errors import FileStatus
 from dicomae.evaluation.cards import MINIMUM_PATIENTS
 from dicomae.report.data import ReportData
 from dicomae.spark import delta
@@ -28,6 +29,8 @@ from dicomae.tables import (
 TITLE = "What is in this PACS, and does a tenth of its header say it?"
 MAP_ROWS = 2000
 
+_IS_FILE = f"status <> '{FileStatus.CONTAINER}'"  # a container is none: its members are
+
 
 def report_data(spark: SparkSession, root: Path, config: Config) -> ReportData:
     """The report's data; parts whose job has not run are empty."""
@@ -35,7 +38,7 @@ def report_data(spark: SparkSession, root: Path, config: Config) -> ReportData:
     return ReportData(
         title=TITLE,
         metrics=delta.read_small(root, METRICS),
-        file_status=_counts(delta.read(spark, root, FILES), "status"),
+        file_status=_counts(delta.read(spark, root, FILES).where(_IS_FILE), "status"),
         quarantine_reasons=_counts(delta.read(spark, root, QUARANTINE), "reason"),
         tag_statistics=_decided(delta.read_small(root, TAG_STATISTICS)),
         body_part_sources=_counts(headers, "body_part_source"),
