@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import pyarrow.fs as pafs
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
@@ -84,8 +85,8 @@ def _of_source(uri: str, config: IngestConfig) -> Origin:
     name = f"--source {uri}"
     try:
         filesystem, path = source.open_file(uri)
-    except UsageError:
-        _, top = source.open_source(uri)  # raises where it is no folder either
+    except UsageError:  # then it must be a folder
+        _, top = _opened("--source", source.open_source, uri)
         top = source.path_prefix(uri) + top
         folders = partial(discovery.list_files, uri=uri)
         return Origin(name, folders, top, file_reader(uri, config))
@@ -100,8 +101,8 @@ def _of_source(uri: str, config: IngestConfig) -> Origin:
 
 
 def _of_inventory(uri: str, path: str, config: IngestConfig) -> Origin:
-    _, top = source.open_source(uri)
-    filesystem, file = source.open_file(path)
+    _, top = _opened("--source", source.open_source, uri)
+    filesystem, file = _opened("--inventory", source.open_file, path)
 
     def found() -> Iterator[Listing]:
         for batch in inventory.read_inventory(filesystem, file, {}, Place(top, source.path_prefix(uri))):
@@ -118,6 +119,15 @@ def _of_paths(config: IngestConfig) -> Origin:
             yield source.list_paths(filesystem, [os.path.abspath(path) for path in paths])
 
     return _of_list("--source -", "/", found, config)
+
+
+def _opened(
+    argument: str, opened: Callable[[str], tuple[pafs.FileSystem, str]], uri: str
+) -> tuple[pafs.FileSystem, str]:
+    try:
+        return opened(uri)
+    except UsageError as error:
+        raise UsageError(f"{argument} {error}") from error
 
 
 def _of_list(name: str, uri: str, found: Callable[[], Iterator[Listing]], config: IngestConfig) -> Origin:
