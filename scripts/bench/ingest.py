@@ -46,7 +46,7 @@ from pyspark.sql import SparkSession
 from dicomae import config
 from dicomae.config import Config
 from dicomae.dicom.header_table import load_column_map
-from dicomae.spark import delta, session
+from dicomae.spark import delta, origins, session
 from dicomae.spark.ingest import Ingest, ingest
 
 CORES, NIGHTLY_SHARE, FEW_FILES, PART_FILES, SLOW_FILES = 2, 100, 5000, 20_000, 2048
@@ -72,10 +72,11 @@ class Bench:
         """Seconds of an ingest of ours, and of each of its steps as it tells them itself."""
         staging = Path(tempfile.mkdtemp(dir=self.work))
         run = Ingest(self.spark, root, staging, self.conf, staging.name, threading.Event())
+        named = argparse.Namespace(source=str(source), inventory=None, table=None, columns=None)
         told = io.StringIO()
         start = time.perf_counter()
         with contextlib.redirect_stderr(told):
-            ingest(run, str(source))
+            ingest(run, origins.of(named, self.conf.ingest))
         seconds = time.perf_counter() - start
         shutil.rmtree(staging)
         return seconds, {title: float(step) for title, step in _STEP.findall(told.getvalue())}

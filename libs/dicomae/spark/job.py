@@ -162,7 +162,7 @@ def main(
         _require(jobs[0], arguments.tables)
         spark = session.start(f"dicomae {jobs[-1].name}", config.spark)
         context = Context(spark, config, arguments.tables, arguments)
-        summaries = [_executed(job, context, title) for title, job in _titled(jobs)]
+        summaries = list(_executed(jobs, context))
     except UsageError as error:
         return _failed(str(error), 2)
     except DicomaeError as error:
@@ -171,16 +171,23 @@ def main(
         return _failed("interrupted; run again to go on", 1)
     except Exception as error:  # noqa: BLE001 - the boundary of the process: an exit code for anything
         return _failed(failures.sentence(error, arguments.tables), 1)
-    text, summary = summarise(summaries) if summarise else ("", summaries[-1])
+    is_whole = len(summaries) == len(jobs)
+    text, summary = summarise(summaries) if summarise and is_whole else ("", summaries[-1])
     print(text, end="")
     print(json.dumps(summary))
+    if summaries[-1].get("stopped"):
+        return _failed("stopped by SIGTERM; what was read is committed, run again to go on", 1)
     return 0
 
 
-def _executed(job: Job, context: Context, title: str) -> Summary:
-    summary = execute(job, context, title)
-    job.afterwards(context)
-    return summary
+def _executed(jobs: Sequence[Job], context: Context) -> Iterator[Summary]:
+    """Summaries of the jobs, up to one that was told to stop."""
+    for title, job in _titled(jobs):
+        summary = execute(job, context, title)
+        job.afterwards(context)
+        yield summary
+        if summary.get("stopped"):
+            return
 
 
 def _titled(jobs: Sequence[Job]) -> list[tuple[str, Job]]:
