@@ -114,23 +114,3 @@ def test_a_second_writer_of_the_same_version_loses(spark: SparkSession, root: Pa
     with pytest.raises(JobError, match="another run"):
         delta.commit_parts(root, tables.EMBEDDINGS, again, 0, overwrite=False)
     assert delta.read(spark, root, tables.EMBEDDINGS).count() == 10
-
-
-def test_merge_updates_inserts_and_deletes(spark: SparkSession, root: Path) -> None:
-    columns = (
-        "path string, size bigint, reason string, detail string, attempts int, run_id string, gone boolean"
-    )
-
-    def rows(*values: tuple[str, str, bool]) -> object:
-        made = [(path, 1, reason, None, 1, "r", gone) for path, reason, gone in values]
-        return spark.createDataFrame(made, columns)
-
-    def merge(*values: tuple[str, str, bool]) -> None:
-        delta.merge(
-            spark, root, tables.QUARANTINE, rows(*values), delete_when="new.gone", insert_when="NOT new.gone"
-        )
-
-    merge(("a", "empty", False), ("b", "empty", False), ("c", "empty", True))
-    merge(("a", "truncated", False), ("b", "empty", True))
-    found = delta.read_small(root, tables.QUARANTINE).to_pylist()
-    assert [(row["path"], row["reason"]) for row in found] == [("a", "truncated")]
