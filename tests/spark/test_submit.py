@@ -1,4 +1,4 @@
-"""Jobs under spark-submit: their last line alone on standard output, all else on standard error."""
+"""Jobs under spark-submit: results on standard output, progress and errors on standard error."""
 
 import json
 import os
@@ -20,12 +20,12 @@ def _submit(job: str, *arguments: object) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def test_the_last_line_is_alone_on_standard_output(tmp_path: Path) -> None:
+def test_progress_is_not_on_standard_output(tmp_path: Path) -> None:
     write_file(tmp_path / "pacs" / "1.dcm", "1.1")
     done = _submit("ingest", "--source", tmp_path / "pacs", "--tables", tmp_path / "t")
     assert done.returncode == 0, done.stderr
-    (line,) = done.stdout.splitlines()
-    assert json.loads(line)["rows"] == 1
+    assert json.loads(done.stdout.splitlines()[-1])["rows"] == 1
+    assert "ingest: run" not in done.stdout
     assert "ingest: run" in done.stderr
     assert " INFO " not in done.stderr
 
