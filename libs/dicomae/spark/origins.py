@@ -75,9 +75,8 @@ def of(arguments: Namespace, config: IngestConfig) -> Origin:
 def check(arguments: Namespace) -> None:
     """Raise UsageError where the tables would lie inside the source."""
     uri, root = arguments.source, arguments.tables
-    if uri is None or uri == STANDARD_INPUT or "://" in uri:
-        return
-    if root.resolve().is_relative_to(Path(uri).resolve()):
+    local = None if uri in (None, STANDARD_INPUT) else uri.removeprefix("file://")
+    if local is not None and "://" not in local and root.resolve().is_relative_to(Path(local).resolve()):
         raise UsageError(f"--tables {root} lies inside --source {uri}; a run would ingest its own tables")
 
 
