@@ -1,0 +1,288 @@
+"""What an ingest must live through: rivals, a wish to end, a full disk, hostile files.
+
+CI takes 2,000 mutants; DICOMAE_MUTANTS sets another number.
+"""
+
+import json
+import os
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import mutants
+import pytest
+from conftest import HOME
+from files import write_file
+from ingesting import Ingesting
+from pyspark.sql import SparkSession
+
+from dicomae import tables
+from dicomae.config import Config
+from dicomae.spark import delta, failures
+
+MUTANTS = int(os.environ.get("DICOMAE_MUTANTS", "2000"))
+FOLDERS, FOLDER_FILES = 40, 8
+PATIENCE = 300  # seconds; nothing takes that long unless it hangs
+
+Content = dict[str, list[dict[str, Any]]]
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Instances, copies, conflicts and files that are none, in folders whose order is that of the paths."""
+    top = tmp_path_factory.mktemp("archive")
+    for number in range(FOLDERS * FOLDER_FILES):
+        folder = number // FOLDER_FILES
+        path = top / ("early" if folder < FOLDERS // 2 else "late") / f"{folder:03d}" / f"{number:04d}.dcm"
+        uid = f"1.2.{number - 40 if number % 8 == 6 and number > 40 else number}"
+        write_file(path, uid, patient=f"P{number % 7}", InstanceNumber=number // 80)
+        if number % 16 == 7:
+            path.write_bytes(path.read_bytes()[:200])
+    shutil.copy(top / "early" / "001" / "0009.dcm", top / "late" / "020" / "copy.dcm")
+    return top
+
+
+def _configuration(folder: Path, files_per_commit: int) -> Path:
+    path = folder / "conf.toml"
+    path.write_text(
+        f'extends = "{HOME}/conf/local.toml"\nbody_part_rules = "{HOME}/conf/bodypart.toml"\n'
+        f"[ingest]\nfiles_per_commit = {files_per_commit}\n"
+    )
+    return path
+
+
+@pytest.fixture(scope="module")
+def undisturbed(
+    spark: SparkSession, conf: Config, source: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Content:
+    """The tables of one run that nobody disturbs."""
+    root = tmp_path_factory.mktemp("undisturbed") / "tables"
+    _ingest(spark, root, conf, source)
+    return _content(root)
+
+
+def _ingest(spark: SparkSession, root: Path, conf: Config, source: Path) -> dict[str, Any]:
+    delta.prepare(root)
+    try:
+        return Ingesting(spark, root, conf, source)()
+    finally:
+        shutil.rmtree(root / "_staging", ignore_errors=True)
+
+
+def _content(root: Path) -> Content:
+    """Rows by path, without what tells of runs."""
+    found = {}
+    for table in (tables.HEADERS, tables.FILES, tables.QUARANTINE):
+        rows = delta.read_small(root, table).drop_columns(["run_id"])
+        if "attempts" in rows.column_names:
+            rows = rows.drop_columns(["attempts"])
+        found[table.name] = rows.sort_by("path").to_pylist()
+    return found
+
+
+class Run:
+    """jobs/ingest.py as a process of its own."""
+
+    def __init__(self, source: Path, root: Path, configuration: Path, log: Path) -> None:
+        arguments = ["--source", source, "--tables", root, "--conf-file", configuration]
+        command = [sys.executable, str(HOME / "jobs" / "ingest.py"), *map(str, arguments)]
+        self.log, self.answer = log.with_suffix(".err"), log.with_suffix(".out")
+        with open(self.log, "wb") as errors, open(self.answer, "wb") as answer:
+            self.process = subprocess.Popen(command, stdout=answer, stderr=errors)
+
+    def wait_for(self, seen: Callable[[], bool]) -> bool:
+        """Whether something was seen before the job ended."""
+        for _ in range(PATIENCE * 100):
+            if self.process.poll() is not None:
+                return False
+            if seen():
+                return True
+            time.sleep(0.01)
+        raise TimeoutError
+
+    def has_begun(self) -> bool:
+        return "ingest: run " in self.log.read_text(errors="replace")
+
+    def end(self) -> tuple[int, list[str], str]:
+        """Exit code, the last line of standard output where there is one, standard error."""
+        code = self.process.wait(PATIENCE)
+        return code, self.answer.read_text().splitlines()[-1:], self.log.read_text(errors="replace")
+
+
+def _commits(root: Path) -> int:
+    return sum(len(list((root / name / "_delta_log").glob("*.json"))) for name in ("headers", "files"))
+
+
+def test_two_at_once_lose_nothing_and_write_nothing_twice(
+    source: Path, undisturbed: Content, tmp_path: Path
+) -> None:
+    root, configuration = tmp_path / "tables", _configuration(tmp_path, files_per_commit=40)
+    whole = Run(source, root, configuration, tmp_path / "whole")
+    part = Run(source / "late", root, configuration, tmp_path / "part")
+    for run in (whole, part):
+        code, _, errors = run.end()
+        assert code == 0, errors
+    held = _content(root)
+    # Who comes first keeps a UID; that one of them has it, and each file its row, does not depend on that.
+    assert held["quarantine"] == undisturbed["quarantine"]
+    for table, key in (("files", "path"), ("headers", "SOPInstanceUID")):
+        assert sorted(row[key] for row in held[table]) == sorted(row[key] for row in undisturbed[table])
+
+
+def test_sigterm_ends_an_ingest_after_its_commit(
+    spark: SparkSession, conf: Config, source: Path, undisturbed: Content, tmp_path: Path
+) -> None:
+    root, configuration = tmp_path / "tables", _configuration(tmp_path, files_per_commit=20)
+    run = Run(source, root, configuration, tmp_path / "log")
+    assert run.wait_for(lambda: delta.version_exists(root, tables.FILES) and _commits(root) >= 4)
+    run.process.send_signal(signal.SIGTERM)
+    code, out, errors = run.end()
+    assert code == 1, errors
+    assert (
+        errors.splitlines()[-1] == "error: stopped by SIGTERM; what was read is committed, run again to go on"
+    )
+    assert json.loads(out[0])["stopped"] is True
+    held = _content(root)
+    assert 0 < len(held["files"]) < len(undisturbed["files"])
+    parsed = [row["path"] for row in held["files"] if row["status"] == "parsed"]
+    assert [row["path"] for row in held["headers"]] == parsed
+    assert json.loads(out[0])["files"] == len(held["files"])
+    _ingest(spark, root, conf, source)
+    assert _content(root) == undisturbed
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of its own, of 8 MiB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(disk)]
+    if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("only root, where the kernel lets it, may mount a small disk")
+    yield disk
+    subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+def test_a_full_disk_is_told_and_costs_nothing(
+    spark: SparkSession, conf: Config, source: Path, undisturbed: Content, small_disk: Path
+) -> None:
+    root, filler = small_disk / "tables", small_disk / "filler"
+    delta.prepare(root)
+    told = []
+    for free in range(0, 1 << 20, 96 << 10):  # full ever later: at the listing, a part, an edit, a commit
+        about = os.statvfs(small_disk)
+        filler.write_bytes(bytes(max(0, about.f_bavail * about.f_frsize - free)))
+        try:
+            _ingest(spark, root, conf, source)
+        except Exception as error:  # noqa: BLE001 - as the job's main does
+            filler.unlink()
+            told.append(failures.sentence(error, root))
+        else:
+            break
+    filler.unlink(missing_ok=True)
+    assert len(told) >= 3
+    assert {sentence.split(" (")[0] for sentence in told} == {"a disk is full"}
+    _ingest(spark, root, conf, source)
+    assert _content(root) == undisturbed
+
+
+def test_mutated_headers_are_rows_or_quarantined(
+    spark: SparkSession, root: Path, conf: Config, tmp_path: Path
+) -> None:
+    contents = mutants.real_files(longest=20_000) + mutants.hand_made() * 20
+    top = tmp_path / "mutants"
+    for number, content in enumerate(mutants.mutants(contents, MUTANTS, seed=4)):
+        folder = top / f"{number // 500:03d}"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{number:05d}.dcm").write_bytes(content)
+    counts = _ingest(spark, root, conf, top)
+    assert counts["files"] == MUTANTS
+    assert counts["rows"] + counts["quarantined"] + counts["duplicates"] == MUTANTS
+    assert counts["rows"] > 0
+    uids = delta.read_small(root, tables.HEADERS, ["SOPInstanceUID"])["SOPInstanceUID"].to_pylist()
+    assert len(set(uids)) == len(uids) == counts["rows"]
+
+
+def _statuses(root: Path, top: Path) -> dict[str, tuple[str, str | None]]:
+    rows = delta.read_small(root, tables.FILES).to_pylist()
+    return {os.path.relpath(row["path"], top): (row["status"], row["reason"]) for row in rows}
+
+
+def test_hostile_names_links_and_lengths(
+    spark: SparkSession, root: Path, conf: Config, tmp_path: Path
+) -> None:
+    top = tmp_path / "hostile"
+    write_file(top / "plain.dcm", "1.1")
+    write_file(top / "line\nbreak, \\ and 'quote'.dcm", "1.2")
+    write_file(top / "per%20cent #?!{}.dcm", "1.3")
+    os.rename(write_file(top / "x.dcm", "1.4"), os.fsencode(top) + b"/not-\xff-utf8.dcm")
+    write_file(top / "deep" / "er" / "x.dcm", "1.5")
+    (top / "deep" / "loop").symlink_to(top)
+    (top / "deep" / "nowhere").symlink_to(top / "missing")
+    os.mkfifo(top / "pipe.dcm")
+    sequence = struct.pack("<HH2sHL", 0x0008, 0x1140, b"SQ", 0, 1 << 31)
+    (top / "sequence.dcm").write_bytes(mutants.part10(sequence + bytes(1000)))
+    counts = _ingest(spark, root, conf, top)
+    assert _statuses(root, top) == {
+        "plain.dcm": ("parsed", None),
+        "line\nbreak, \\ and 'quote'.dcm": ("parsed", None),
+        "per%20cent #?!{}.dcm": ("parsed", None),
+        "not-\\xff-utf8.dcm": ("quarantined", "io_error"),
+        "deep/er/x.dcm": ("parsed", None),
+        "deep/loop": ("quarantined", "io_error"),
+        "pipe.dcm": ("quarantined", "io_error"),
+        "sequence.dcm": ("quarantined", "truncated"),
+    }
+    versions = [delta.version(root, table) for table in tables.ALL]
+    assert _ingest(spark, root, conf, top)["new"] == 0
+    assert [delta.version(root, table) for table in tables.ALL] == versions
+    assert counts["files"] == counts["rows"] + counts["quarantined"] == 8
+
+
+def test_a_file_that_grows_while_it_is_read_is_read_again(
+    spark: SparkSession, root: Path, conf: Config, tmp_path: Path
+) -> None:
+    top = tmp_path / "growing"
+    path = write_file(top / "growing.dcm", "1.1", ImageComments="x" * 5000, DeviceSerialNumber="7" * 60)
+    whole, enough = path.read_bytes(), threading.Event()
+    path.write_bytes(whole[:1000])
+
+    def grow() -> None:
+        for at in range(1000, len(whole), 10):
+            if enough.wait(0.005):
+                return
+            with open(path, "ab") as file:
+                file.write(whole[at : at + 10])
+
+    growing = threading.Thread(target=grow)
+    growing.start()
+    counts = _ingest(spark, root, conf, top)
+    enough.set()
+    growing.join()
+    assert counts["files"] == counts["rows"] + counts["quarantined"] == 1
+    path.write_bytes(whole)
+    assert _ingest(spark, root, conf, top)["new"] == 1
+    assert _statuses(root, top) == {"growing.dcm": ("parsed", None)}
+    assert len(delta.read_small(root, tables.HEADERS)) == 1
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every folder")
+def test_a_folder_without_permission_is_counted(
+    spark: SparkSession, root: Path, conf: Config, tmp_path: Path
+) -> None:
+    top = tmp_path / "locked"
+    write_file(top / "a.dcm", "1.1")
+    write_file(top / "closed" / "b.dcm", "1.2")
+    (top / "closed").chmod(0)
+    try:
+        _ingest(spark, root, conf, top)
+    finally:
+        (top / "closed").chmod(0o700)
+    assert _statuses(root, top) == {"a.dcm": ("parsed", None), "closed": ("quarantined", "permission")}
