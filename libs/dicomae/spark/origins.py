@@ -64,7 +64,7 @@ def of(arguments: Namespace, config: IngestConfig) -> Origin:
     if table is not None:
         if columns is None:
             raise UsageError(f"--table {table}: needs --columns, a column map such as conf/columns/idc.toml")
-        return _of_table(table, columns, config)
+        return _of_table(table, columns)
     if listed is not None:
         return _of_inventory(uri, listed, config)
     if uri == STANDARD_INPUT:
@@ -136,7 +136,7 @@ def _of_list(name: str, uri: str, found: Callable[[], Iterator[Listing]], config
     return Origin(name, list_files, None, file_reader(uri, config))
 
 
-def _of_table(table: str, columns: Path, config: IngestConfig) -> Origin:
+def _of_table(table: str, columns: Path) -> Origin:
     read = header_table.load_column_map(columns)
     paths = _parquet_files(table)
 
@@ -144,7 +144,7 @@ def _of_table(table: str, columns: Path, config: IngestConfig) -> Origin:
         filesystem = source.open_filesystem("/")
         return _written(staging, iter([source.list_paths(filesystem, paths)]), "")
 
-    return Origin(f"--table {table}", list_files, None, table_reader(read, config), is_table=True)
+    return Origin(f"--table {table}", list_files, None, table_reader(read), is_table=True)
 
 
 def _parquet_files(table: str) -> list[str]:

@@ -102,7 +102,7 @@ def _members(
     yield Read(row, None)
 
 
-def table_reader(columns: ColumnMap, config: IngestConfig) -> Reader:
+def table_reader(columns: ColumnMap) -> Reader:
     """A reader of header tables, whose pieces are rows of their Parquet files."""
     rows = _JSON_ROWS if columns.json else _TABLE_ROWS
 
