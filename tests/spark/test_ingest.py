@@ -83,6 +83,15 @@ def test_new_files_join_what_is_there(run: Ingesting) -> None:
     assert counts["rows"] == 4
 
 
+def test_few_files_make_one_part(run: Ingesting, root: Path) -> None:
+    run()
+    assert len(delta.parts(root, tables.FILES)) == 1
+    write_file(run.top / "z" / "1.dcm", "1.8")
+    write_file(run.top / "z" / "2.dcm", "1.9")
+    run()
+    assert len(delta.parts(root, tables.FILES)) == 2
+
+
 def test_a_changed_file_replaces_its_row(run: Ingesting) -> None:
     run()
     write_file(run.top / "a" / "2.dcm", "1.77", Modality="MR", SeriesDescription="longer than before")

@@ -20,7 +20,7 @@ def test_a_folder_lists_one_level_sorted(tmp_path):
         (tmp_path / name).write_bytes(content)
     (tmp_path / "empty").mkdir()
     os.utime(tmp_path / "b.dcm", ns=(0, 1_700_000_000_123_456_789))
-    found = listing.list_folder(LOCAL, str(tmp_path))
+    found = listing.list_folders(LOCAL, [str(tmp_path)])
     assert found.failures == ()
     assert found.folders == (f"{tmp_path}/empty", f"{tmp_path}/sub")
     assert found.files.schema == listing.LISTED
@@ -36,11 +36,11 @@ def test_entries_that_are_no_files_are_failures_not_reads(tmp_path):
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "up").symlink_to(tmp_path)
     (tmp_path / "twin").symlink_to(tmp_path / "sub")
-    top = listing.list_folder(LOCAL, str(tmp_path))
+    top = listing.list_folders(LOCAL, [str(tmp_path)])
     assert top.failures == ((f"{tmp_path}/pipe", Reason.IO_ERROR, "neither a file nor a folder"),)
     assert top.files.num_rows == 0
     assert [Path(path).name for path in top.folders] == ["sub", "twin"]
-    inner = listing.list_folder(LOCAL, str(tmp_path / "sub"))
+    inner = listing.list_folders(LOCAL, [str(tmp_path / "sub")])
     assert inner.folders == ()
     assert inner.failures == ((f"{tmp_path}/sub/up", Reason.IO_ERROR, "a link to a folder above itself"),)
 
@@ -49,13 +49,13 @@ def test_a_link_to_a_folder_of_a_like_name_is_followed(tmp_path):
     (tmp_path / "ab").mkdir()
     (tmp_path / "a").mkdir()
     (tmp_path / "ab" / "link").symlink_to(tmp_path / "a")
-    assert listing.list_folder(LOCAL, str(tmp_path / "ab")).folders == (f"{tmp_path}/ab/link",)
+    assert listing.list_folders(LOCAL, [str(tmp_path / "ab")]).folders == (f"{tmp_path}/ab/link",)
 
 
 def test_a_name_that_is_not_utf8_is_a_failure(tmp_path):
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.dcm")).write_bytes(b"1")
     (tmp_path / "good.dcm").write_bytes(b"1")
-    found = listing.list_folder(LOCAL, str(tmp_path))
+    found = listing.list_folders(LOCAL, [str(tmp_path)])
     assert found.files.num_rows == 1
     assert found.failures == ((f"{tmp_path}/caf\\xe9.dcm", Reason.IO_ERROR, "the name is not UTF-8"),)
 
@@ -68,14 +68,14 @@ def test_a_name_that_is_not_utf8_is_a_failure(tmp_path):
     ],
 )
 def test_a_folder_that_cannot_be_listed_is_a_value(error, reason, detail):
-    found = listing.list_folder(pafs.PyFileSystem(Spy({"locked": error})), "/pacs/locked")
+    found = listing.list_folders(pafs.PyFileSystem(Spy({"locked": error})), ["/pacs/locked"])
     assert found.files.num_rows == 0
     assert found.folders == ()
     assert found.failures == (("/pacs/locked", reason, detail),)
 
 
 def test_a_folder_that_vanished_is_a_value(tmp_path):
-    (failure,) = listing.list_folder(LOCAL, f"{tmp_path}/gone").failures
+    (failure,) = listing.list_folders(LOCAL, [f"{tmp_path}/gone"]).failures
     assert failure == (f"{tmp_path}/gone", Reason.MISSING, "FileNotFoundError ENOENT")
 
 
@@ -83,8 +83,8 @@ def test_a_file_system_of_another_kind_lists_the_same(tmp_path):
     for name in ("b.dcm", "a.dcm", "new\nline.dcm", "sub/deep.dcm"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(name.encode())
-    assert listing.list_folder(pafs.PyFileSystem(Spy()), str(tmp_path)) == listing.list_folder(
-        LOCAL, str(tmp_path)
+    assert listing.list_folders(pafs.PyFileSystem(Spy()), [str(tmp_path)]) == listing.list_folders(
+        LOCAL, [str(tmp_path)]
     )
 
 
@@ -94,7 +94,7 @@ def test_a_folder_of_more_entries_than_a_chunk_is_listed_sorted(tmp_path, monkey
     for name in names:
         (tmp_path / name).write_bytes(b"1")
     for filesystem in (LOCAL, pafs.PyFileSystem(Spy())):
-        found = listing.list_folder(filesystem, str(tmp_path)).files["path"].to_pylist()
+        found = listing.list_folders(filesystem, [str(tmp_path)]).files["path"].to_pylist()
         assert [Path(path).name for path in found] == sorted(names)
 
 
@@ -103,12 +103,12 @@ def test_links_that_lead_to_each_other_end(tmp_path):
         (tmp_path / name).mkdir()
         (tmp_path / name / f"to_{other}").symlink_to(tmp_path / other)
     (tmp_path / "self").symlink_to(tmp_path / "self")
-    assert [reason for _, reason, _ in listing.list_folder(LOCAL, str(tmp_path)).failures] == [
+    assert [reason for _, reason, _ in listing.list_folders(LOCAL, [str(tmp_path)]).failures] == [
         Reason.IO_ERROR
     ]
-    inner = listing.list_folder(LOCAL, f"{tmp_path}/a")
+    inner = listing.list_folders(LOCAL, [f"{tmp_path}/a"])
     assert inner.folders == (f"{tmp_path}/a/to_b",)
-    back = listing.list_folder(LOCAL, f"{tmp_path}/a/to_b")
+    back = listing.list_folders(LOCAL, [f"{tmp_path}/a/to_b"])
     assert back.folders == ()
     assert back.failures == ((f"{tmp_path}/a/to_b/to_a", Reason.IO_ERROR, "a link to a folder above itself"),)
 
@@ -125,3 +125,16 @@ def test_a_list_of_paths_gives_files_folders_and_what_is_missing(tmp_path):
         assert found.folders == (paths[2],)
         assert found.failures[0][:2] == (paths[1], Reason.MISSING)
         assert len(found.failures) == 2
+
+
+def test_folders_are_listed_together_and_one_that_fails_is_no_loss_to_the_others(tmp_path):
+    for name in ("b/2.dcm", "a/1.dcm", "a/sub/deep.dcm"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"1")
+    folders = [f"{tmp_path}/{name}" for name in ("b", "gone", "a")]
+    for filesystem in (LOCAL, pafs.PyFileSystem(Spy())):
+        found = listing.list_folders(filesystem, folders)
+        assert found.files["path"].to_pylist() == [f"{tmp_path}/a/1.dcm", f"{tmp_path}/b/2.dcm"]
+        assert found.folders == (f"{tmp_path}/a/sub",)
+        assert [failure[:2] for failure in found.failures] == [(f"{tmp_path}/gone", Reason.MISSING)]
+    assert listing.list_folders(LOCAL, []).files.num_rows == 0

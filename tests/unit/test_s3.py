@@ -60,7 +60,7 @@ def test_a_bucket_is_listed_folder_by_folder_and_read(uri, tmp_path):
     }
     put(uri, contents)
     filesystem, top = source.open_source(uri)
-    found = source.list_folder(filesystem, top)
+    found = source.list_folders(filesystem, [top])
     assert found.folders == ("pacs/sub",)
     assert found.files["path"].to_pylist() == ["pacs/a.dcm", "pacs/ü +%.dcm"]
     assert found.files["size"].to_pylist() == [len(contents["a.dcm"]), len(contents["ü +%.dcm"])]

@@ -1,12 +1,11 @@
-"""One level of a folder, and the files of a list: paths, sizes and times as Arrow columns."""
+"""One level of folders, and the files of a list: paths, sizes and times as Arrow columns."""
 
 import os
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.fs as pafs
 
@@ -28,13 +27,13 @@ _Failed = tuple[str, Reason, str]
 
 @dataclass(frozen=True)
 class Listing:
-    """One level of a folder, or the files of a list.
+    """One level of some folders, or the files of a list.
 
     Attributes
     ----------
     files : schema `LISTED`: path, size in bytes, mtime in UTC and etag (null where unknown); sorted by path.
-    folders : paths of the folders in it, sorted.
-    failures : (path, reason, detail) of what could not be listed: the folder itself, or an entry that
+    folders : paths of the folders in them, sorted.
+    failures : (path, reason, detail) of what could not be listed: a folder itself, or an entry that
         is no regular file; sorted.
     """
 
@@ -43,21 +42,20 @@ class Listing:
     failures: tuple[_Failed, ...]
 
 
-def list_folder(filesystem: pafs.FileSystem, folder: str) -> Listing:
-    """Files and folders directly in a folder; what cannot be listed is a value, never an exception.
+def list_folders(filesystem: pafs.FileSystem, folders: Iterable[str]) -> Listing:
+    """Files and folders directly in some folders; what cannot be listed is a value, never an exception.
 
     Links are followed, except to a folder above themselves; a link to nothing is not listed.
     """
     found = _Found()
-    try:
-        if isinstance(filesystem, pafs.LocalFileSystem):
-            with os.scandir(folder) as entries:
-                while chunk := list(islice(entries, CHUNK)):
-                    found.add_local(chunk)
-        else:
-            found.add(filesystem.get_file_info(pafs.FileSelector(folder)))
-    except READ_ERRORS as error:
-        return Listing(listed([], [], []), (), ((folder, *explained(error)),))
+    for folder in folders:
+        try:
+            if isinstance(filesystem, pafs.LocalFileSystem):
+                found.add_local(folder)
+            else:
+                found.add(filesystem.get_file_info(pafs.FileSelector(folder)))
+        except READ_ERRORS as error:
+            found.failures.append((folder, *explained(error)))
     return found.sorted()
 
 
@@ -90,31 +88,27 @@ def listed(
     mtimes : nanoseconds since 1970 in UTC.
     """
     text = pa.array(paths, pa.string())
-    micros = pa.array([None if mtime is None else mtime // 1000 for mtime in mtimes], pa.int64())
-    arrays = [text, pa.array(sizes, pa.int64()), micros.cast(tables.TIME), pa.nulls(len(text), pa.string())]
+    times = pa.array([None if t is None else t // 1000 for t in mtimes], pa.int64()).cast(tables.TIME)
+    arrays = [text, pa.array(sizes, pa.int64()), times, pa.nulls(len(text), pa.string())]
     return pa.RecordBatch.from_arrays(arrays, schema=LISTED)
 
 
 class _Found:
-    """What a folder holds while it is listed."""
+    """What folders hold, while they are listed."""
 
     def __init__(self) -> None:
-        self.files: list[pa.RecordBatch] = []
         self.folders: list[str] = []
         self.failures: list[_Failed] = []
+        self._files: list[pa.RecordBatch] = []
+        self._columns: tuple[list[str], list[int | None], list[int | None]] = [], [], []  # of `listed`
 
     def sorted(self) -> Listing:
-        files = pa.concat_batches(self.files) if self.files else listed([], [], [])
+        self._pack()
+        files = pa.concat_batches(self._files)
         return Listing(files.sort_by("path"), tuple(sorted(self.folders)), tuple(sorted(self.failures)))
 
-    def add(self, infos: Sequence[pafs.FileInfo]) -> None:
+    def add(self, infos: Iterable[pafs.FileInfo]) -> None:
         """Entries as `pyarrow.fs` gives them."""
-        for start in range(0, len(infos), CHUNK):
-            files = list(self._files(infos[start : start + CHUNK]))
-            columns = [info.path for info in files], [i.size for i in files], [i.mtime_ns for i in files]
-            self.files.append(listed(*columns))
-
-    def _files(self, infos: Sequence[pafs.FileInfo]) -> Iterator[pafs.FileInfo]:
         for info in infos:
             try:
                 path = info.path
@@ -123,42 +117,50 @@ class _Found:
                 self.failures.append((name, Reason.IO_ERROR, _NOT_UTF8))
                 continue
             if info.type == pafs.FileType.File:
-                yield info
+                self._add_file(path, info.size, info.mtime_ns)
             elif info.type == pafs.FileType.Directory:
                 self.folders.append(path)
             else:
                 self.failures.append((path, Reason.IO_ERROR, _NO_FILE))
 
-    def add_local(self, entries: list[os.DirEntry[str]]) -> None:
+    def add_local(self, folder: str) -> None:
         """Entries of a local folder: one `stat` each, and none for a folder that is no link."""
-        paths: list[str] = []
-        stats: list[os.stat_result] = []
-        for entry in self._in_utf8(entries):
-            try:
-                if entry.is_dir(follow_symlinks=False):
-                    self.folders.append(entry.path)
-                    continue
-                about = entry.stat()
-            except FileNotFoundError:  # a link to nothing, or gone since
-                continue
-            except OSError as error:
-                self.failures.append((entry.path, *explained(error)))
-                continue
-            if stat.S_ISREG(about.st_mode):
-                paths.append(entry.path)
-                stats.append(about)
-            elif not stat.S_ISDIR(about.st_mode):
-                self.failures.append((entry.path, Reason.IO_ERROR, _NO_FILE))
-            elif _leads_back(entry.path):
-                self.failures.append((entry.path, Reason.IO_ERROR, _LOOP))
-            else:
-                self.folders.append(entry.path)
-        sizes = np.array([about.st_size for about in stats], np.int64)
-        mtimes = np.array([about.st_mtime_ns for about in stats], np.int64) // 1000
-        arrays = [pa.array(paths, pa.string()), pa.array(sizes), pa.array(mtimes).cast(tables.TIME)]
-        self.files.append(
-            pa.RecordBatch.from_arrays([*arrays, pa.nulls(len(paths), pa.string())], schema=LISTED)
-        )
+        with os.scandir(folder) as entries:
+            while chunk := list(islice(entries, CHUNK)):
+                for entry in self._in_utf8(chunk):
+                    try:
+                        self._add_entry(entry)
+                    except FileNotFoundError:  # a link to nothing, or gone since
+                        continue
+                    except OSError as error:
+                        self.failures.append((entry.path, *explained(error)))
+
+    def _add_entry(self, entry: os.DirEntry[str]) -> None:
+        if entry.is_dir(follow_symlinks=False):
+            self.folders.append(entry.path)
+            return
+        about = entry.stat()
+        if stat.S_ISREG(about.st_mode):
+            self._add_file(entry.path, about.st_size, about.st_mtime_ns)
+        elif not stat.S_ISDIR(about.st_mode):
+            self.failures.append((entry.path, Reason.IO_ERROR, _NO_FILE))
+        elif _leads_back(entry.path):
+            self.failures.append((entry.path, Reason.IO_ERROR, _LOOP))
+        else:
+            self.folders.append(entry.path)
+
+    def _add_file(self, path: str, size: int | None, mtime_ns: int | None) -> None:
+        paths, sizes, mtimes = self._columns
+        paths.append(path)
+        sizes.append(size)
+        mtimes.append(mtime_ns)
+        if len(paths) >= CHUNK:
+            self._pack()
+
+    def _pack(self) -> None:
+        """Let no more than a chunk be Python objects."""
+        self._files.append(listed(*self._columns))
+        self._columns = [], [], []
 
     def _in_utf8(self, entries: list[os.DirEntry[str]]) -> list[os.DirEntry[str]]:
         """The entries whose name is UTF-8: Arrow and Delta hold no other."""

@@ -10,14 +10,14 @@ import os
 import pyarrow as pa
 import pyarrow.fs as pafs
 
-from dicomae.dicom.listing import LISTED, Listing, list_folder, list_paths
+from dicomae.dicom.listing import LISTED, Listing, list_folders, list_paths
 from dicomae.dicom.reading import read_headers
 from dicomae.errors import UsageError
 
 __all__ = [
     "LISTED",
     "Listing",
-    "list_folder",
+    "list_folders",
     "list_paths",
     "open_file",
     "open_filesystem",

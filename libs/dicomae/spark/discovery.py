@@ -22,6 +22,8 @@ from dicomae.spark.pieces import Piece
 MAXIMUM_ROUNDS = 64  # a round lists a level of folders at least
 FOLDERS_AT_FIRST = 256  # listed by one task before others help
 FOLDERS_PER_TASK = 16384
+_FOLDERS_TOGETHER = 64
+_TASKS_PER_CORE = 2
 
 _FOLDERS = pa.schema([("path", pa.string())])
 _FOUND = pa.schema(
@@ -46,7 +48,7 @@ def list_files(spark: SparkSession, staging: Path, uri: str) -> Listed:
         if len(found) == MAXIMUM_ROUNDS:
             raise JobError(f"--source {uri}: folders are nested too deep; is there a link loop?")
         budget = FOLDERS_PER_TASK if found else FOLDERS_AT_FIRST
-        each = max(1, _count(left) // (4 * spark.sparkContext.defaultParallelism))
+        each = -(-_count(left) // (_TASKS_PER_CORE * spark.sparkContext.defaultParallelism))
         todo = list(pieces.cut(left, min(each, FOLDERS_PER_TASK)))
         found.append(pieces.run(spark, todo, _lister(uri, folder, budget), _FOUND))
         left = [path for path in found[-1]["folders"].to_pylist() if path]
@@ -64,10 +66,9 @@ def _lister(uri: str, folder: Path, budget: int) -> Callable[[Piece], Iterator[p
         prefix = source.path_prefix(uri)
         folders = deque(path for batch in pieces.read(piece, 4096) for path in batch.column(0).to_pylist())
         listed = ListingWriter(folder, prefix)
-        for _ in range(budget):
-            if not folders:
-                break
-            found = source.list_folder(filesystem, folders.popleft())
+        for _ in range(0, budget, _FOLDERS_TOGETHER):
+            together = [folders.popleft() for _ in range(min(_FOLDERS_TOGETHER, len(folders)))]
+            found = source.list_folders(filesystem, together)
             folders.extend(found.folders)
             listed.write(found)
         rest = _write_folders(folder, list(folders)) if folders else None

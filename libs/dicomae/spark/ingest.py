@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
 
 from dicomae.config import Config
-from dicomae.dicom import source
+from dicomae.dicom import archive, source
 from dicomae.dicom.bodypart_rules import load_rules
 from dicomae.dicom.keys import standard_vr
 from dicomae.errors import ConflictError, JobError, UsageError
@@ -34,6 +34,7 @@ from dicomae.spark.progress import step
 from dicomae.tables import FILES, HEADERS, QUARANTINE, Table
 
 _TASKS_PER_CORE = 4  # so that a slow folder does not hold up the end
+_FILES_A_TASK = 1000  # at least: to start a task takes as long as reading these
 _TRIES = 20  # commits that other runs may overtake
 _ORDER = (HEADERS, QUARANTINE, FILES)  # of the commits: the ledger last
 
@@ -95,10 +96,13 @@ def take_in(run: Ingest, changes: Changes, reader: readers.Reader, *, is_table: 
     rules = load_rules(Path(run.config.body_part_rules))
     parsing = headers.Parsing(run.root, reader, rules, run.run_id)
     taken = 0
-    todo = (*changes.new, *changes.again)
+    todo: Sequence[str] = (*changes.new, *changes.again)
     if is_table:
-        todo = tuple(path for file in todo for path in pq.read_table(file)["path"].to_pylist())
-    for number, batch in enumerate(_batches(run, todo)):
+        todo = [path for file in todo for path in pq.read_table(file)["path"].to_pylist()]
+    each = _rows_a_task(run, todo)
+    if each < _FILES_A_TASK and not is_table and not _any_archive(todo):
+        each = _FILES_A_TASK
+    for number, batch in enumerate(_batches(todo, each, run.config.ingest.files_per_commit)):
         files = _rows(batch)
         with step(run.spark, f"reading {files:,} files"):
             written = headers.parse(run.spark, batch, parsing)
@@ -114,21 +118,32 @@ def take_in(run: Ingest, changes: Changes, reader: readers.Reader, *, is_table: 
     return taken
 
 
-def _batches(run: Ingest, paths: Sequence[str]) -> Iterator[list[Piece]]:
-    """Pieces that are committed together; each is a task."""
+def _rows_a_task(run: Ingest, paths: Sequence[str]) -> int:
     together = min(_rows(pieces.whole(paths)), run.config.ingest.files_per_commit)
     tasks = _TASKS_PER_CORE * run.spark.sparkContext.defaultParallelism
-    each = max(1, min(-(-together // tasks), run.config.ingest.files_per_part))
+    return max(1, min(-(-together // tasks), run.config.ingest.files_per_part))
+
+
+def _batches(paths: Sequence[str], each: int, together: int) -> Iterator[list[Piece]]:
+    """Pieces of at most `each` rows; lists of them that are committed together."""
     batch: list[Piece] = []
-    rows = 0
-    for piece in pieces.cut(paths, each):
+    for piece in pieces.cut(paths, min(each, together)):
         batch.append(piece)
-        rows += piece.rows
-        if rows >= together:
+        if _rows(batch) >= together:
             yield batch
-            batch, rows = [], 0
+            batch = []
     if batch:
         yield batch
+
+
+def _any_archive(paths: Sequence[str]) -> bool:
+    """Whether a file of these listings holds other files."""
+    return any(
+        archive.is_archive(path)
+        for piece in pieces.whole(paths)
+        for batch in pieces.read(piece, _FILES_A_TASK, ["path"])
+        for path in batch.column(0).to_pylist()
+    )
 
 
 def _rows(some: Sequence[Piece]) -> int:

@@ -24,7 +24,7 @@ class Listed:
 
 
 class ListingWriter:
-    """One Parquet file of `LISTING`, written when enough folders have come together."""
+    """One Parquet file of `LISTING`, written when enough rows have come together."""
 
     def __init__(self, folder: Path, prefix: str) -> None:
         self.path, self.prefix = folder / f"listing-{uuid.uuid4()}.parquet", prefix
@@ -34,7 +34,7 @@ class ListingWriter:
         self._writer = pq.ParquetWriter(self.path, LISTING)
 
     def write(self, found: Listing) -> None:
-        """Add a folder."""
+        """Add what was found."""
         self._waiting.append(as_listing(found.files, found.failures))
         self.files += found.files.num_rows
         self.failures += len(found.failures)

@@ -3,6 +3,7 @@
 The rows themselves never cross the JVM: the driver knows files and numbers of rows, a task reads its own.
 """
 
+import gc
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -64,6 +65,11 @@ def run(
     """What the tasks yield, one Spark task for each item; small: it comes to the driver."""
     if not items:
         return schema.empty_table()
+
+    def run_one(item: Item) -> Iterator[pa.RecordBatch]:
+        gc.freeze()  # what lives between tasks are modules: Spark collects garbage after each
+        return task(item)
+
     # Not `mapInArrow`: to plan and start such a query costs more than a small night's work.
-    batches = spark.sparkContext.parallelize(items, len(items)).flatMap(task).collect()
+    batches = spark.sparkContext.parallelize(items, len(items)).flatMap(run_one).collect()
     return pa.Table.from_batches(batches, schema)
