@@ -50,7 +50,7 @@ from dicomae.spark import delta, origins, session
 from dicomae.spark.ingest import Ingest, ingest
 
 CORES, NIGHTLY_SHARE, FEW_FILES, PART_FILES, SLOW_FILES = 2, 100, 5000, 20_000, 2048
-_STEP = re.compile(r"^  (.+): ([\d.]+) s$", re.MULTILINE)
+_STEP = re.compile(r"^  (.+): ([\d.]+) s\b", re.MULTILINE)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 from conftest import SHARED_DICOM
@@ -61,6 +62,17 @@ def test_each_file_is_one_row_with_its_status(run: Ingesting) -> None:
     ]
     assert (counts["files"], counts["rows"], counts["duplicates"], counts["quarantined"]) == (8, 3, 2, 3)
     assert set(run.table(tables.QUARANTINE)) == {"nameless.dcm", "empty.dcm", "letter.dcm"}
+
+
+def test_what_a_run_has_read_is_counted(run: Ingesting) -> None:
+    assert run()["read"] == {
+        "files": 8,
+        "parsed": 5,
+        "quarantined": 3,
+        "bytes": sum(file.stat().st_size for file in run.top.rglob("*.dcm")),  # shorter than a first read
+        "files_per_second": ANY,
+    }
+    assert run()["read"]["files"] == 0
 
 
 def test_a_rerun_changes_no_table(run: Ingesting) -> None:

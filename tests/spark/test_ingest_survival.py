@@ -176,7 +176,7 @@ def test_a_full_disk_is_told_and_costs_nothing(
     root, filler = small_disk / "tables", small_disk / "filler"
     delta.prepare(root)
     told = []
-    for free in range(0, 1 << 20, 96 << 10):  # full ever later: at the listing, a part, an edit, a commit
+    for free in range(0, 1 << 20, 24 << 10):  # full ever later: at the listing, a part, an edit, a commit
         about = os.statvfs(small_disk)
         filler.write_bytes(bytes(max(0, about.f_bavail * about.f_frsize - free)))
         try:

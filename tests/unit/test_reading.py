@@ -60,6 +60,7 @@ def test_a_file_is_read_as_far_as_its_header_and_no_byte_twice(tmp_path):
         ends = [0, *(start + n for read_name, start, n in spy.reads if read_name == name)]
         assert [start for read_name, start, _ in spy.reads if read_name == name] == ends[:-1]
         assert spy.bytes_of(name) <= content.index(b"\xe0\x7f\x10\0OW") + (64 << 10)
+    assert batch.bytes_read == sum(n for _, _, n in spy.reads)
     assert [n for name, _, n in spy.reads if name == "small"] == [1024]
     assert len([n for name, _, n in spy.reads if name == "long"]) == 2
 
@@ -72,9 +73,11 @@ def test_local_files_are_read_by_the_same_measure(tmp_path):
         path.write_bytes(dicom_file(filler, pixels=MEBIBYTE))
     read(LOCAL, paths, first=16384)  # compiles
     before = bytes_read_by_this_process()
-    assert len(read(LOCAL, paths, first=16384).index) == n_files
+    batch = read(LOCAL, paths, first=16384)
+    assert len(batch.index) == n_files
     came = bytes_read_by_this_process() - before
     assert n_files * filler < came < n_files * (filler + 300 + (64 << 10))
+    assert batch.bytes_read <= came < batch.bytes_read + (1 << 18)  # the process reads a little else
 
 
 def bytes_read_by_this_process() -> int:

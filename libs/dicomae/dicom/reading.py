@@ -201,7 +201,8 @@ def _parsed_group(
             held = buffers.buffer(i) if isinstance(buffers, Arena) else buffers[i]
             more.append(_Held(positions[i], held, wanted))
     index = np.asarray(positions, np.int64)[batch.index]
-    return HeaderBatch(batch.headers, index, tuple(failures), {}), more
+    bytes_read = sum(lengths) - sum(len(file.buffer) for file in group)
+    return HeaderBatch(batch.headers, index, tuple(failures), {}, bytes_read), more
 
 
 def _next_end(held: int, needed: int, size: int | None, limit: int) -> int | None:
@@ -260,4 +261,4 @@ def _concatenated(parts: Sequence[HeaderBatch]) -> HeaderBatch:
     headers = pa.concat_batches([part.headers for part in filled]) if len(filled) > 1 else filled[0].headers
     index = np.concatenate([part.index for part in filled])
     failures = sorted((f for part in parts for f in part.failures), key=lambda failure: failure.index)
-    return HeaderBatch(headers, index, tuple(failures), {})
+    return HeaderBatch(headers, index, tuple(failures), {}, sum(part.bytes_read for part in parts))

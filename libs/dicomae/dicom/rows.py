@@ -81,9 +81,11 @@ class HeaderBatch:
     incomplete : position of each buffer that ends before the header does → bytes from the file's start
         that are needed at the least to go on: beyond the element, or item, that is cut. A length in the
         file says so, and may be hostile.
+    bytes_read : from the files, where it is a reader's.
     """
 
     headers: pa.RecordBatch
     index: npt.NDArray[np.int64]
     failures: tuple[Failure, ...]
     incomplete: dict[int, int]
+    bytes_read: int = 0

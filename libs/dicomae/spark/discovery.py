@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pyspark import Accumulator
 from pyspark.sql import SparkSession
 
 from dicomae.dicom import source
@@ -31,8 +32,12 @@ _FOUND = pa.schema(
 )
 
 
-def list_files(spark: SparkSession, staging: Path, uri: str) -> Listed:
+def list_files(spark: SparkSession, staging: Path, found: Accumulator[int], *, uri: str) -> Listed:
     """Every file below the folder `uri`, and every folder that could not be listed.
+
+    Parameters
+    ----------
+    found : the number of files is added to it, as tasks end.
 
     Raises
     ------
@@ -43,24 +48,26 @@ def list_files(spark: SparkSession, staging: Path, uri: str) -> Listed:
     folder = staging / "listing"
     folder.mkdir()
     left = [_write_folders(folder, [top])]
-    found: list[pa.Table] = []
+    rounds: list[pa.Table] = []
     while left:
-        if len(found) == MAXIMUM_ROUNDS:
+        if len(rounds) == MAXIMUM_ROUNDS:
             raise JobError(f"--source {uri}: folders are nested too deep; is there a link loop?")
-        budget = FOLDERS_PER_TASK if found else FOLDERS_AT_FIRST
+        budget = FOLDERS_PER_TASK if rounds else FOLDERS_AT_FIRST
         each = -(-_count(left) // (_TASKS_PER_CORE * spark.sparkContext.defaultParallelism))
         todo = list(pieces.cut(left, min(each, FOLDERS_PER_TASK)))
-        found.append(pieces.run(spark, todo, _lister(uri, folder, budget), _FOUND))
-        left = [path for path in found[-1]["folders"].to_pylist() if path]
-    rounds = pa.concat_tables(found)
+        rounds.append(pieces.run(spark, todo, _lister(uri, folder, budget, found), _FOUND))
+        left = [path for path in rounds[-1]["folders"].to_pylist() if path]
+    every = pa.concat_tables(rounds)
     return Listed(
-        paths=rounds["listing"].to_pylist(),
-        files=sum(rounds["files"].to_pylist()),
-        failures=sum(rounds["failures"].to_pylist()),
+        paths=every["listing"].to_pylist(),
+        files=sum(every["files"].to_pylist()),
+        failures=sum(every["failures"].to_pylist()),
     )
 
 
-def _lister(uri: str, folder: Path, budget: int) -> Callable[[Piece], Iterator[pa.RecordBatch]]:
+def _lister(
+    uri: str, folder: Path, budget: int, found: Accumulator[int]
+) -> Callable[[Piece], Iterator[pa.RecordBatch]]:
     def task(piece: Piece) -> Iterator[pa.RecordBatch]:
         filesystem, _ = source.open_source(uri)
         prefix = source.path_prefix(uri)
@@ -68,9 +75,10 @@ def _lister(uri: str, folder: Path, budget: int) -> Callable[[Piece], Iterator[p
         listed = ListingWriter(folder, prefix)
         for _ in range(0, budget, _FOLDERS_TOGETHER):
             together = [folders.popleft() for _ in range(min(_FOLDERS_TOGETHER, len(folders)))]
-            found = source.list_folders(filesystem, together)
-            folders.extend(found.folders)
-            listed.write(found)
+            listing = source.list_folders(filesystem, together)
+            folders.extend(listing.folders)
+            listed.write(listing)
+            found.add(listing.files.num_rows)
         rest = _write_folders(folder, list(folders)) if folders else None
         done = listed.finish()
         yield pa.RecordBatch.from_arrays(

@@ -14,6 +14,7 @@ from dicomae.spark import parts, pieces
 from dicomae.spark.parts import PART, PartWriter
 from dicomae.spark.pieces import Piece
 from dicomae.spark.readers import Read, Reader
+from dicomae.spark.tally import Tally
 from dicomae.tables import FILES, HEADERS, QUARANTINE
 
 
@@ -25,6 +26,7 @@ class Parsing:
     reader: Reader
     rules: BodyPartRules
     run_id: str
+    tally: Tally
 
 
 def parse(spark: SparkSession, todo: Sequence[Piece], parsing: Parsing) -> pa.Table:
@@ -44,6 +46,7 @@ def _parser(parsing: Parsing) -> Callable[[Piece], Iterator[pa.RecordBatch]]:
         for read in parsing.reader(piece):
             for writer, rows in zip(writers, _rows(read, parsing), strict=True):
                 writer.write(rows)
+            parsing.tally.add(read)
         yield from (writer.finish() for writer in writers)
 
     return task

@@ -8,6 +8,7 @@ read again and found to be there. A commit that another run has overtaken starts
 
 import argparse
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -24,13 +25,14 @@ from dicomae.dicom import archive, source
 from dicomae.dicom.bodypart_rules import load_rules
 from dicomae.dicom.keys import standard_vr
 from dicomae.errors import ConflictError, JobError, UsageError
-from dicomae.spark import delta, edits, headers, identity, ledger, origins, pieces, readers
+from dicomae.spark import delta, edits, headers, identity, ledger, origins, pieces, progress, readers
 from dicomae.spark.edits import Edits
 from dicomae.spark.ledger import Changes
 from dicomae.spark.origins import Origin
 from dicomae.spark.parts import PART
 from dicomae.spark.pieces import Piece
-from dicomae.spark.progress import step
+from dicomae.spark.progress import Seen, step
+from dicomae.spark.tally import Tally
 from dicomae.tables import FILES, HEADERS, QUARANTINE, Table
 
 _TASKS_PER_CORE = 4  # so that a slow folder does not hold up the end
@@ -59,14 +61,15 @@ def ingest(run: Ingest, origin: Origin) -> dict[str, Any]:
     UsageError
         There is no file.
     """
-    with step(run.spark, "listing"):
-        listed = origin.list_files(run.spark, run.staging)
+    found = run.spark.sparkContext.accumulator(0)
+    with progress.files("listing", lambda: Seen(found.value)):
+        listed = origin.list_files(run.spark, run.staging, found)
     if listed.files + listed.failures == 0:
         raise UsageError(f"{origin.name}: no files here")
     with step(run.spark, f"comparing {listed.files:,} files with the ledger"):
         changes = ledger.changes(run.root, listed, origin.top, run.staging)
-    new = take_in(run, changes, origin.reader, is_table=origin.is_table)
-    return {"listed": listed.files, "new": new, "stopped": run.stop.is_set(), **counted(run)}
+    read = take_in(run, changes, origin.reader, is_table=origin.is_table)
+    return {"listed": listed.files, "new": read["files"], **_ended(run, read)}
 
 
 def check(arguments: argparse.Namespace, config: Config) -> None:
@@ -82,40 +85,47 @@ def retry(run: Ingest, uri: str, reasons: Sequence[str]) -> dict[str, Any]:
     """Read quarantined files below `uri` again, of `reasons` or all; counts of the ledger afterwards."""
     _, top = source.open_source(uri)
     changes = ledger.to_retry(run.root, source.path_prefix(uri) + top, reasons, run.staging)
-    again = take_in(run, changes, readers.file_reader(uri, run.config.ingest))
-    return {"retried": again, "stopped": run.stop.is_set(), **counted(run)}
+    read = take_in(run, changes, readers.file_reader(uri, run.config.ingest))
+    return {"retried": read["files"], **_ended(run, read)}
 
 
-def take_in(run: Ingest, changes: Changes, reader: readers.Reader, *, is_table: bool = False) -> int:
-    """Read what is new and what is to be read again, and commit what comes of it; the number of files.
+def take_in(
+    run: Ingest, changes: Changes, reader: readers.Reader, *, is_table: bool = False
+) -> dict[str, Any]:
+    """Read what is new and what is to be read again, and commit what comes of it; `Tally.counts`.
 
     Parameters
     ----------
     is_table : whether the files are Parquet files whose rows are headers.
     """
-    rules = load_rules(Path(run.config.body_part_rules))
-    parsing = headers.Parsing(run.root, reader, rules, run.run_id)
-    taken = 0
     todo: Sequence[str] = (*changes.new, *changes.again)
     if is_table:
         todo = [path for file in todo for path in pq.read_table(file)["path"].to_pylist()]
+    started, tally = time.monotonic(), Tally.zero(run.spark)
+    if todo:
+        with progress.files("reading", partial(tally.seen, _rows(pieces.whole(todo)))):
+            _read(run, todo, reader, tally, is_table=is_table)
+    read = tally.counts(time.monotonic() - started)
+    if not run.stop.is_set() and (changes.again or changes.vanished or changes.returned or changes.gone):
+        with step(run.spark, "marking what has vanished"):
+            wanted = partial(ledger.marks, run.root, changes, run.run_id)
+            _committed(run, wanted, PART.empty_table(), "marks")
+    return read
+
+
+def _read(run: Ingest, todo: Sequence[str], reader: readers.Reader, tally: Tally, *, is_table: bool) -> None:
+    """Read all of `todo`, or until the run is told to stop; commit batch by batch."""
+    rules = load_rules(Path(run.config.body_part_rules))
+    parsing = headers.Parsing(run.root, reader, rules, run.run_id, tally)
     each = _rows_a_task(run, todo)
     if each < _FILES_A_TASK and not is_table and not _any_archive(todo):
         each = _FILES_A_TASK
     for number, batch in enumerate(_batches(todo, each, run.config.ingest.files_per_commit)):
-        files = _rows(batch)
-        with step(run.spark, f"reading {files:,} files"):
-            written = headers.parse(run.spark, batch, parsing)
+        written = headers.parse(run.spark, batch, parsing)
         with step(run.spark, "committing"):
             _committed(run, partial(_contested, run, written), written, f"edits-{number}")
-        taken += files
         if run.stop.is_set():
-            return taken
-    if changes.again or changes.vanished or changes.returned or changes.gone:
-        with step(run.spark, "marking what has vanished"):
-            wanted = partial(ledger.marks, run.root, changes, run.run_id)
-            _committed(run, wanted, PART.empty_table(), "marks")
-    return taken
+            return
 
 
 def _rows_a_task(run: Ingest, paths: Sequence[str]) -> int:
@@ -186,6 +196,10 @@ def _replace(root: Path, table: Table, written: pa.Table, edited: pa.Table, vers
     removed = changed["part"].filter(held).to_pylist()
     added = pa.concat_tables([new.filter(stays), become])
     delta.commit_parts(root, table, added, version, overwrite=False, removed=removed)
+
+
+def _ended(run: Ingest, read: dict[str, Any]) -> dict[str, Any]:
+    return {"read": read, "stopped": run.stop.is_set(), **counted(run)}
 
 
 def counted(run: Ingest) -> dict[str, Any]:

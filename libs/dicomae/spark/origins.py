@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pyarrow.fs as pafs
 from deltalake import DeltaTable
+from pyspark import Accumulator
 from pyspark.sql import SparkSession
 
 from dicomae.config import IngestConfig
@@ -37,14 +38,14 @@ class Origin:
     Attributes
     ----------
     name : the argument that named it, for messages.
-    list_files : lists it below a staging folder.
+    list_files : lists it below a staging folder; adds the number of files as it goes.
     top : the folder, as the ledger writes it, that the listing is complete for; None where it is a list.
     reader : reads a piece of the listing; of a table, a piece of one of its files.
     is_table : whether the listed files are Parquet files of headers.
     """
 
     name: str
-    list_files: Callable[[SparkSession, Path], Listed]
+    list_files: Callable[[SparkSession, Path, Accumulator[int]], Listed]
     top: str | None
     reader: Reader
     is_table: bool = False
@@ -130,8 +131,8 @@ def _opened(
 
 
 def _of_list(name: str, uri: str, found: Callable[[], Iterator[Listing]], config: IngestConfig) -> Origin:
-    def list_files(_: SparkSession, staging: Path) -> Listed:
-        return _written(staging, found(), source.path_prefix(uri))
+    def list_files(_: SparkSession, staging: Path, so_far: Accumulator[int]) -> Listed:
+        return _written(staging, found(), source.path_prefix(uri), so_far)
 
     return Origin(name, list_files, None, file_reader(uri, config))
 
@@ -140,9 +141,9 @@ def _of_table(table: str, columns: Path) -> Origin:
     read = header_table.load_column_map(columns)
     paths = _parquet_files(table)
 
-    def list_files(_: SparkSession, staging: Path) -> Listed:
+    def list_files(_: SparkSession, staging: Path, so_far: Accumulator[int]) -> Listed:
         filesystem = source.open_filesystem("/")
-        return _written(staging, iter([source.list_paths(filesystem, paths)]), "")
+        return _written(staging, iter([source.list_paths(filesystem, paths)]), "", so_far)
 
     return Origin(f"--table {table}", list_files, None, table_reader(read), is_table=True)
 
@@ -160,10 +161,11 @@ def _parquet_files(table: str) -> list[str]:
     return found
 
 
-def _written(staging: Path, found: Iterator[Listing], prefix: str) -> Listed:
+def _written(staging: Path, found: Iterator[Listing], prefix: str, so_far: Accumulator[int]) -> Listed:
     folder = staging / "listing"
     folder.mkdir()
     writer = ListingWriter(folder, prefix)
     for listing in found:
         writer.write(listing)
+        so_far.add(listing.files.num_rows)
     return writer.finish()

@@ -3,9 +3,10 @@
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 from pyspark.sql import SparkSession
 from tqdm import tqdm
@@ -14,12 +15,20 @@ _POLL_SECONDS = 0.3
 _LINE_SECONDS = 15.0
 
 
+class Seen(NamedTuple):
+    """How far work has come: of a `total`, where that is known; `detail` is what else is worth telling."""
+
+    done: int
+    total: int | None = None
+    detail: str = ""
+
+
 def note(text: str) -> None:
     """One line to standard error, above a bar that may be there."""
     tqdm.write(text, file=sys.stderr)
 
 
-def bar(title: str, total: int, unit: str) -> "tqdm[Any]":
+def bar(title: str, total: int | None, unit: str) -> "tqdm[Any]":
     """A bar for work that the driver does itself; nothing where standard error is no terminal."""
     return tqdm(total=total, desc=f"  {title}", unit=unit, file=sys.stderr, leave=False, disable=None)
 
@@ -27,37 +36,61 @@ def bar(title: str, total: int, unit: str) -> "tqdm[Any]":
 @contextmanager
 def step(spark: SparkSession, title: str) -> Iterator[None]:
     """Show how many of Spark's tasks are done while the block runs, and its seconds afterwards."""
-    started = time.monotonic()
-    done = threading.Event()
-    watch = _draw if sys.stderr.isatty() else _tell
-    watcher = threading.Thread(target=watch, args=(spark, title, done), daemon=True)
-    watcher.start()
-    try:
+    with _watched(title, " tasks", partial(_tasks, spark)) as started:
         yield
-    finally:
-        done.set()
-        watcher.join()
     note(f"  {title}: {time.monotonic() - started:.1f} s")
 
 
-def _draw(spark: SparkSession, title: str, done: threading.Event) -> None:
-    with bar(title, 0, "task") as shown:
-        while not done.wait(_POLL_SECONDS):
-            finished, total = _tasks(spark)
-            if total and shown.total != total:
-                shown.reset(total)
-            shown.n = finished
+@contextmanager
+def files(title: str, look: Callable[[], Seen]) -> Iterator[None]:
+    """Show how many files are done, at what rate and for how long still; afterwards what it came to."""
+    with _watched(title, " files", look) as started:
+        yield
+    seconds, seen = time.monotonic() - started, look()
+    told = f"{seen.done:,} files, {seen.done / max(seconds, 1e-3):,.0f} files/s"
+    note(f"  {title}: {seconds:.1f} s ({told}{seen.detail and ', '}{seen.detail})")
+
+
+@contextmanager
+def _watched(title: str, unit: str, look: Callable[[], Seen]) -> Iterator[float]:
+    """Tell what `look` sees until the block ends; gives the time at which it began."""
+    started, ended = time.monotonic(), threading.Event()
+    watch = _draw if sys.stderr.isatty() else _tell
+    watcher = threading.Thread(target=watch, args=(title, unit, look, ended), daemon=True)
+    watcher.start()
+    try:
+        yield started
+    finally:
+        ended.set()
+        watcher.join()
+
+
+def _draw(title: str, unit: str, look: Callable[[], Seen], ended: threading.Event) -> None:
+    with bar(title, None, unit) as shown:
+        while not ended.wait(_POLL_SECONDS):
+            shown.n, shown.total, detail = look()
+            shown.set_postfix_str(detail, refresh=False)
             shown.refresh()
 
 
-def _tell(spark: SparkSession, title: str, done: threading.Event) -> None:
-    while not done.wait(_LINE_SECONDS):
-        finished, total = _tasks(spark)
-        note(f"  {title}: {finished} of {total} tasks")
+def _tell(title: str, unit: str, look: Callable[[], Seen], ended: threading.Event) -> None:
+    started = time.monotonic()
+    while not ended.wait(_LINE_SECONDS):
+        note(f"  {title}: {in_words(look(), unit, time.monotonic() - started)}")
 
 
-def _tasks(spark: SparkSession) -> tuple[int, int]:
+def in_words(seen: Seen, unit: str, seconds: float) -> str:
+    """How far work has come after so many seconds, at what rate, and how long it still takes at that rate."""
+    rate = seen.done / seconds
+    told = [f"{seen.done:,} of {seen.total:,}{unit}" if seen.total else f"{seen.done:,}{unit}"]
+    told.append(f"{rate:,.0f}{unit}/s" if rate >= 1 else f"{rate:.2f}{unit}/s")
+    if seen.total and seen.done:
+        told.append(f"{tqdm.format_interval((seen.total - seen.done) / rate)} left")
+    return ", ".join([*told, *filter(None, [seen.detail])])
+
+
+def _tasks(spark: SparkSession) -> Seen:
     tracker = spark.sparkContext.statusTracker()
     stages = [tracker.getStageInfo(stage) for stage in tracker.getActiveStageIds()]
     known = [stage for stage in stages if stage is not None]
-    return sum(s.numCompletedTasks for s in known), sum(s.numTasks for s in known)
+    return Seen(sum(s.numCompletedTasks for s in known), sum(s.numTasks for s in known))
