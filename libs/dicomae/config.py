@@ -46,6 +46,7 @@ class IngestConfig:
     files_per_part: int  # rows of a Parquet part, at the most
     files_per_commit: int  # after so many files what has been read becomes visible
     same_uid: Literal["first", "newest"]  # which file keeps a SOPInstanceUID that others have too
+    trust_folders: bool  # whether files of a folder that has not changed are taken for unchanged
     flatten_sequences: tuple[str, ...]  # keywords of SQ elements whose first item is flattened
 
 

@@ -138,3 +138,21 @@ def test_folders_are_listed_together_and_one_that_fails_is_no_loss_to_the_others
         assert found.folders == (f"{tmp_path}/a/sub",)
         assert [failure[:2] for failure in found.failures] == [(f"{tmp_path}/gone", Reason.MISSING)]
     assert listing.list_folders(LOCAL, []).files.num_rows == 0
+
+
+def test_files_of_a_folder_that_has_not_changed_are_not_looked_at(tmp_path):
+    for name in ("a/1.dcm", "a/sub/2.dcm", "only-folders/b/3.dcm", "elsewhere/c/4.dcm"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"1")
+    (tmp_path / "a" / "link").symlink_to(tmp_path / "elsewhere" / "c")
+    folders = [f"{tmp_path}/{name}" for name in ("a", "only-folders")]
+    changed = (tmp_path / "a").stat().st_ctime_ns
+    found = listing.list_folders(LOCAL, folders, settled_before=changed + 10**12)
+    assert found.files.num_rows == 0
+    assert found.settled == (f"{tmp_path}/a",)  # a folder without files need not be remembered
+    assert found.folders == (f"{tmp_path}/a/link", f"{tmp_path}/a/sub", f"{tmp_path}/only-folders/b")
+    seen = listing.list_folders(LOCAL, folders, settled_before=changed)
+    assert seen.settled == ()
+    assert seen.files["path"].to_pylist() == [f"{tmp_path}/a/1.dcm"]
+    elsewhere = listing.list_folders(pafs.PyFileSystem(Spy()), folders, settled_before=changed + 10**12)
+    assert elsewhere.settled == ()

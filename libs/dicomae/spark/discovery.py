@@ -4,20 +4,18 @@ Tasks write what they find as Parquet below the staging folder: rows of `LISTING
 they left to others.
 """
 
-import uuid
 from collections import deque
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyspark import Accumulator
 from pyspark.sql import SparkSession
 
 from dicomae.dicom import source
 from dicomae.errors import JobError
 from dicomae.spark import pieces
-from dicomae.spark.listings import Listed, ListingWriter
+from dicomae.spark.listings import Listed, ListingWriter, Wish, write_folders
 from dicomae.spark.pieces import Piece
 
 MAXIMUM_ROUNDS = 64  # a round lists a level of folders at least
@@ -26,18 +24,19 @@ FOLDERS_PER_TASK = 16384
 _FOLDERS_TOGETHER = 64
 _TASKS_PER_CORE = 2
 
-_FOLDERS = pa.schema([("path", pa.string())])
 _FOUND = pa.schema(
-    [("listing", pa.string()), ("files", pa.int64()), ("failures", pa.int64()), ("folders", pa.string())]
+    [
+        ("listing", pa.string()),
+        ("files", pa.int64()),
+        ("failures", pa.int64()),
+        ("settled", pa.string()),
+        ("folders", pa.string()),
+    ]
 )
 
 
-def list_files(spark: SparkSession, staging: Path, found: Accumulator[int], *, uri: str) -> Listed:
+def list_files(spark: SparkSession, wish: Wish, *, uri: str) -> Listed:
     """Every file below the folder `uri`, and every folder that could not be listed.
-
-    Parameters
-    ----------
-    found : the number of files is added to it, as tasks end.
 
     Raises
     ------
@@ -45,54 +44,60 @@ def list_files(spark: SparkSession, staging: Path, found: Accumulator[int], *, u
         Folders are nested deeper than `MAXIMUM_ROUNDS` levels of tasks.
     """
     _, top = source.open_source(uri)
-    folder = staging / "listing"
-    folder.mkdir()
-    left = [_write_folders(folder, [top])]
-    rounds: list[pa.Table] = []
+    left = [write_folders(wish.folder, [top])]
+    listed, rounds, budget = Listed([], 0, 0), 0, FOLDERS_AT_FIRST
     while left:
-        if len(rounds) == MAXIMUM_ROUNDS:
+        if rounds == MAXIMUM_ROUNDS:
             raise JobError(f"--source {uri}: folders are nested too deep; is there a link loop?")
-        budget = FOLDERS_PER_TASK if rounds else FOLDERS_AT_FIRST
-        each = -(-_count(left) // (_TASKS_PER_CORE * spark.sparkContext.defaultParallelism))
-        todo = list(pieces.cut(left, min(each, FOLDERS_PER_TASK)))
-        rounds.append(pieces.run(spark, todo, _lister(uri, folder, budget, found), _FOUND))
-        left = [path for path in rounds[-1]["folders"].to_pylist() if path]
-    every = pa.concat_tables(rounds)
-    return Listed(
-        paths=every["listing"].to_pylist(),
-        files=sum(every["files"].to_pylist()),
-        failures=sum(every["failures"].to_pylist()),
+        found, left = _round(spark, wish, uri, left, budget)
+        listed, rounds, budget = listed + found, rounds + 1, FOLDERS_PER_TASK
+    return listed
+
+
+def list_again(spark: SparkSession, wish: Wish, folders: Sequence[str], *, uri: str) -> Listed:
+    """The files of these folders (Parquet files of `FOLDERS`) alone, as if none were settled."""
+    return _round(spark, replace(wish, settled_before=None), uri, folders, 0)[0]
+
+
+def _round(
+    spark: SparkSession, wish: Wish, uri: str, folders: Sequence[str], budget: int
+) -> tuple[Listed, list[str]]:
+    """What tasks found that list so many more folders each, and the folders they left."""
+    each = -(-_count(folders) // (_TASKS_PER_CORE * spark.sparkContext.defaultParallelism))
+    todo = list(pieces.cut(folders, min(each, FOLDERS_PER_TASK)))
+    found = pieces.run(spark, todo, _lister(uri, wish, budget), _FOUND)
+    listed = Listed(
+        paths=found["listing"].to_pylist(),
+        files=sum(found["files"].to_pylist()),
+        failures=sum(found["failures"].to_pylist()),
+        settled=found["settled"].drop_null().to_pylist(),
     )
+    return listed, found["folders"].drop_null().to_pylist()
 
 
-def _lister(
-    uri: str, folder: Path, budget: int, found: Accumulator[int]
-) -> Callable[[Piece], Iterator[pa.RecordBatch]]:
+def _lister(uri: str, wish: Wish, budget: int) -> Callable[[Piece], Iterator[pa.RecordBatch]]:
     def task(piece: Piece) -> Iterator[pa.RecordBatch]:
         filesystem, _ = source.open_source(uri)
-        prefix = source.path_prefix(uri)
         folders = deque(path for batch in pieces.read(piece, 4096) for path in batch.column(0).to_pylist())
-        listed = ListingWriter(folder, prefix)
-        for _ in range(0, budget, _FOLDERS_TOGETHER):
-            together = [folders.popleft() for _ in range(min(_FOLDERS_TOGETHER, len(folders)))]
-            listing = source.list_folders(filesystem, together)
-            folders.extend(listing.folders)
-            listed.write(listing)
-            found.add(listing.files.num_rows)
-        rest = _write_folders(folder, list(folders)) if folders else None
+        listed, left = ListingWriter(wish, source.path_prefix(uri)), budget or piece.rows
+        while folders and left:
+            together = [folders.popleft() for _ in range(min(_FOLDERS_TOGETHER, len(folders), left))]
+            left -= len(together)
+            found = source.list_folders(filesystem, together, wish.settled_before)
+            folders.extend(found.folders)
+            listed.write(found)
         done = listed.finish()
-        yield pa.RecordBatch.from_arrays(
-            [done.paths, [done.files], [done.failures], pa.array([rest], pa.string())], schema=_FOUND
-        )
+        told = {
+            "listing": done.paths[0],
+            "files": done.files,
+            "failures": done.failures,
+            "settled": done.settled[0] if done.settled else None,
+            "folders": write_folders(wish.folder, folders) if folders else None,
+        }
+        yield pa.RecordBatch.from_pylist([told], schema=_FOUND)
 
     return task
 
 
-def _write_folders(folder: Path, paths: list[str]) -> str:
-    written = str(folder / f"folders-{uuid.uuid4()}.parquet")
-    pq.write_table(pa.table([paths], schema=_FOLDERS), written)
-    return written
-
-
-def _count(paths: list[str]) -> int:
+def _count(paths: Sequence[str]) -> int:
     return sum(pq.read_metadata(path).num_rows for path in paths)

@@ -25,9 +25,10 @@ from dicomae.dicom import archive, source
 from dicomae.dicom.bodypart_rules import load_rules
 from dicomae.dicom.keys import standard_vr
 from dicomae.errors import ConflictError, JobError, UsageError
-from dicomae.spark import delta, edits, headers, identity, ledger, origins, pieces, progress, readers
+from dicomae.spark import delta, edits, headers, identity, ledger, origins, pieces, progress, readers, runs
 from dicomae.spark.edits import Edits
 from dicomae.spark.ledger import Changes
+from dicomae.spark.listings import Listed, Wish
 from dicomae.spark.origins import Origin
 from dicomae.spark.parts import PART
 from dicomae.spark.pieces import Piece
@@ -61,15 +62,28 @@ def ingest(run: Ingest, origin: Origin) -> dict[str, Any]:
     UsageError
         There is no file.
     """
-    found = run.spark.sparkContext.accumulator(0)
-    with progress.files("listing", lambda: Seen(found.value)):
-        listed = origin.list_files(run.spark, run.staging, found)
-    if listed.files + listed.failures == 0:
+    listed = _listed(run, origin)
+    if listed.files + listed.failures == 0 and not listed.settled:
         raise UsageError(f"{origin.name}: no files here")
     with step(run.spark, f"comparing {listed.files:,} files with the ledger"):
         changes = ledger.changes(run.root, listed, origin.top, run.staging)
     read = take_in(run, changes, origin.reader, is_table=origin.is_table)
-    return {"listed": listed.files, "new": read["files"], **_ended(run, read)}
+    return {"source": origin.top, "listed": listed.files, "new": read["files"], **_ended(run, read)}
+
+
+def _listed(run: Ingest, origin: Origin) -> Listed:
+    """The listing; where folders are trusted, without the files of those that need no look."""
+    settled_before = None
+    if run.config.ingest.trust_folders and origin.top is not None:
+        settled_before = runs.began_last_whole(run.root, "ingest", origin.top)
+    wish = Wish(run.staging / "listing", run.spark.sparkContext.accumulator(0), settled_before)
+    wish.folder.mkdir()
+    with progress.files("listing", lambda: Seen(wish.found.value)):
+        listed = origin.list_files(run.spark, wish)
+        if listed.settled and origin.list_again is not None:
+            listed, others = ledger.trusted(run.root, listed, run.staging)
+            listed += origin.list_again(run.spark, wish, others)
+    return listed
 
 
 def check(arguments: argparse.Namespace, config: Config) -> None:

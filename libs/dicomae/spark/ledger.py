@@ -1,14 +1,14 @@
 """The ledger `files` against a listing: what is new, what is to be read again, what has vanished."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from dicomae.dicom.outcome import LISTING
 from dicomae.errors import FileStatus
 from dicomae.spark import delta, edits, sql
-from dicomae.spark.listings import Listed
+from dicomae.spark.listings import FOLDERS, Listed
 from dicomae.spark.sql import quoted
 from dicomae.tables import FILES, HEADERS, QUARANTINE
 
@@ -51,10 +51,34 @@ def changes(root: Path, listed: Listed, top: str | None, staging: Path) -> Chang
     with sql.connected(staging) as connection:
         sql.name_table(connection, root, FILES)
         sql.name_files(connection, "listing", listed.paths, LISTING)
+        sql.name_files(connection, "settled", listed.settled, FOLDERS)
         connection.execute(_FOUND.format(join="LEFT" if top is None else "FULL", below=below))
         connection.execute(_HIDDEN)
         connection.execute(_COPIES)
         return Changes(version, **{kind: _written(connection, kind, staging) for kind in _KINDS})
+
+
+def trusted(root: Path, listed: Listed, staging: Path) -> tuple[Listed, tuple[str, ...]]:
+    """The listing with the settled folders that can be left alone; and the others, as files of `FOLDERS`.
+
+    Of the others the ledger knows no file, as after a move, or one in quarantine: it may have been cut while
+    it was written, and is whole now.
+    """
+    with sql.connected(staging) as connection:
+        sql.name_table(connection, root, FILES)
+        sql.name_files(connection, "settled", listed.settled, FOLDERS)
+        connection.execute(
+            f"CREATE VIEW known AS SELECT {_FOLDER} AS path FROM files AS old "
+            f"WHERE container IS NULL AND NOT vanished GROUP BY 1 "
+            f"HAVING bool_and(status <> '{FileStatus.QUARANTINED}')"
+        )
+        paths = [staging / f"{name}.parquet" for name in ("trusted", "others")]
+        rows = [
+            sql.write(connection, f"SELECT path FROM settled {join} JOIN known USING (path)", path)
+            for join, path in zip(("SEMI", "ANTI"), paths, strict=True)
+        ]
+    alone, others = ([str(path)] if n else [] for path, n in zip(paths, rows, strict=True))
+    return replace(listed, settled=alone), tuple(others)
 
 
 def to_retry(root: Path, top: str, reasons: Sequence[str], staging: Path) -> Changes:
@@ -142,6 +166,8 @@ def _written(connection: Any, kind: str, staging: Path) -> tuple[str, ...]:
     return (str(path),) if rows else ()
 
 
+_FOLDER = "parse_dirpath(old.path, 'forward_slash')"
+
 # By etag where both have one, else by size and time; and a folder that failed as it failed before.
 _IS_SAME = """coalesce(
         new.etag = old.etag,
@@ -152,6 +178,7 @@ _FOUND = f"""CREATE TABLE found AS SELECT * FROM (
     SELECT coalesce(new.path, old.path) AS path, new.size, new.mtime, new.etag, new.reason, new.detail,
         coalesce(old.attempts, 0)::INTEGER AS attempts,
         CASE WHEN old.path IS NULL THEN '{NEW}'
+             WHEN new.path IS NULL AND {_FOLDER} IN (SELECT path FROM settled) THEN NULL
              WHEN new.path IS NULL AND old.size IS NULL THEN '{GONE}'
              WHEN new.path IS NULL THEN CASE WHEN NOT old.vanished THEN '{VANISHED}' END
              WHEN NOT ({_IS_SAME}) THEN '{AGAIN}'

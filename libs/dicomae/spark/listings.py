@@ -1,12 +1,14 @@
 """Listings of sources, as Parquet files below the staging folder."""
 
 import uuid
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from pyspark import Accumulator
 
 from dicomae.dicom.listing import Listing
 from dicomae.dicom.outcome import LISTING, as_listing
@@ -14,21 +16,59 @@ from dicomae.dicom.outcome import LISTING, as_listing
 _ROWS_TOGETHER = 1 << 16
 
 
+FOLDERS = pa.schema([("path", pa.string())])
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a listing is given.
+
+    Attributes
+    ----------
+    folder : where it is written.
+    found : the number of files is added to it as they are found.
+    settled_before : as `list_folders` takes it.
+    """
+
+    folder: Path
+    found: Accumulator[int]
+    settled_before: int | None = None
+
+
 @dataclass(frozen=True)
 class Listed:
-    """Parquet files of `LISTING`, and how many rows are files and failures."""
+    """Parquet files of `LISTING`, how many rows are files and failures; and of `FOLDERS` that are settled."""
 
     paths: list[str]
     files: int
     failures: int
+    settled: list[str] = field(default_factory=list)
+
+    def __add__(self, other: "Listed") -> "Listed":
+        """Both."""
+        return Listed(
+            self.paths + other.paths,
+            self.files + other.files,
+            self.failures + other.failures,
+            self.settled + other.settled,
+        )
+
+
+def write_folders(folder: Path, paths: Iterable[str]) -> str:
+    """Write a Parquet file of `FOLDERS` there; its path."""
+    written = str(folder / f"folders-{uuid.uuid4()}.parquet")
+    pq.write_table(pa.table([pa.array(paths, pa.string())], schema=FOLDERS), written)
+    return written
 
 
 class ListingWriter:
     """One Parquet file of `LISTING`, written when enough rows have come together."""
 
-    def __init__(self, folder: Path, prefix: str) -> None:
-        self.path, self.prefix = folder / f"listing-{uuid.uuid4()}.parquet", prefix
+    def __init__(self, wish: Wish, prefix: str) -> None:
+        self._wish, self._prefix = wish, prefix
+        self.path = wish.folder / f"listing-{uuid.uuid4()}.parquet"
         self.files = self.failures = 0
+        self._settled: list[str] = []
         self._waiting: list[pa.RecordBatch] = []
         self._rows = 0
         self._writer = pq.ParquetWriter(self.path, LISTING)
@@ -36,6 +76,8 @@ class ListingWriter:
     def write(self, found: Listing) -> None:
         """Add what was found."""
         self._waiting.append(as_listing(found.files, found.failures))
+        self._settled += found.settled
+        self._wish.found.add(found.files.num_rows)
         self.files += found.files.num_rows
         self.failures += len(found.failures)
         self._rows += self._waiting[-1].num_rows
@@ -46,14 +88,15 @@ class ListingWriter:
         """Close the file."""
         self._flush()
         self._writer.close()
-        return Listed([str(self.path)], self.files, self.failures)
+        settled = [write_folders(self._wish.folder, self._settled)] if self._settled else []
+        return Listed([str(self.path)], self.files, self.failures, settled)
 
     def _flush(self) -> None:
         if not self._waiting:
             return
         table = pa.Table.from_batches(self._waiting)
-        if self.prefix:
-            paths = pc.binary_join_element_wise(self.prefix, table["path"], "")
+        if self._prefix:
+            paths = pc.binary_join_element_wise(self._prefix, table["path"], "")
             table = table.set_column(0, LISTING[0], paths)
         self._writer.write_table(table)
         self._waiting, self._rows = [], 0

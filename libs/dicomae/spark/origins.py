@@ -8,14 +8,13 @@ header table ───── its Parquet files ─────── rows
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import pyarrow.fs as pafs
 from deltalake import DeltaTable
-from pyspark import Accumulator
 from pyspark.sql import SparkSession
 
 from dicomae.config import IngestConfig
@@ -24,7 +23,7 @@ from dicomae.dicom.inventory_columns import Place
 from dicomae.dicom.listing import Listing
 from dicomae.errors import UsageError
 from dicomae.spark import discovery
-from dicomae.spark.listings import Listed, ListingWriter
+from dicomae.spark.listings import Listed, ListingWriter, Wish
 from dicomae.spark.readers import Reader, file_reader, table_reader
 
 STANDARD_INPUT = "-"
@@ -38,17 +37,19 @@ class Origin:
     Attributes
     ----------
     name : the argument that named it, for messages.
-    list_files : lists it below a staging folder; adds the number of files as it goes.
+    list_files : lists it.
+    list_again : lists folders (Parquet files of `FOLDERS`) file by file; None where none is ever settled.
     top : the folder, as the ledger writes it, that the listing is complete for; None where it is a list.
     reader : reads a piece of the listing; of a table, a piece of one of its files.
     is_table : whether the listed files are Parquet files of headers.
     """
 
     name: str
-    list_files: Callable[[SparkSession, Path, Accumulator[int]], Listed]
+    list_files: Callable[[SparkSession, Wish], Listed]
     top: str | None
     reader: Reader
     is_table: bool = False
+    list_again: Callable[[SparkSession, Wish, Sequence[str]], Listed] | None = None
 
 
 def of(arguments: Namespace, config: IngestConfig) -> Origin:
@@ -89,7 +90,8 @@ def _of_source(uri: str, config: IngestConfig) -> Origin:
         _, top = _opened("--source", source.open_source, uri)
         top = source.path_prefix(uri) + top
         folders = partial(discovery.list_files, uri=uri)
-        return Origin(name, folders, top, file_reader(uri, config))
+        again = partial(discovery.list_again, uri=uri)
+        return Origin(name, folders, top, file_reader(uri, config), list_again=again)
 
     def found() -> Iterator[Listing]:
         if os.path.basename(path).upper() == DICOMDIR:
@@ -131,8 +133,8 @@ def _opened(
 
 
 def _of_list(name: str, uri: str, found: Callable[[], Iterator[Listing]], config: IngestConfig) -> Origin:
-    def list_files(_: SparkSession, staging: Path, so_far: Accumulator[int]) -> Listed:
-        return _written(staging, found(), source.path_prefix(uri), so_far)
+    def list_files(_: SparkSession, wish: Wish) -> Listed:
+        return _written(wish, found(), source.path_prefix(uri))
 
     return Origin(name, list_files, None, file_reader(uri, config))
 
@@ -141,9 +143,9 @@ def _of_table(table: str, columns: Path) -> Origin:
     read = header_table.load_column_map(columns)
     paths = _parquet_files(table)
 
-    def list_files(_: SparkSession, staging: Path, so_far: Accumulator[int]) -> Listed:
+    def list_files(_: SparkSession, wish: Wish) -> Listed:
         filesystem = source.open_filesystem("/")
-        return _written(staging, iter([source.list_paths(filesystem, paths)]), "", so_far)
+        return _written(wish, iter([source.list_paths(filesystem, paths)]), "")
 
     return Origin(f"--table {table}", list_files, None, table_reader(read), is_table=True)
 
@@ -161,11 +163,8 @@ def _parquet_files(table: str) -> list[str]:
     return found
 
 
-def _written(staging: Path, found: Iterator[Listing], prefix: str, so_far: Accumulator[int]) -> Listed:
-    folder = staging / "listing"
-    folder.mkdir()
-    writer = ListingWriter(folder, prefix)
+def _written(wish: Wish, found: Iterator[Listing], prefix: str) -> Listed:
+    writer = ListingWriter(wish, prefix)
     for listing in found:
         writer.write(listing)
-        so_far.add(listing.files.num_rows)
     return writer.finish()
