@@ -8,6 +8,7 @@ to a core's CPU time (`ingest_vs_part`) comes out too low. pixels' side is given
 - `ingest_vs_pixels` files/s of ours per files/s of theirs;
 - `ingest_vs_part`   files/s of ours per files/s of the bare kernel with a Parquet part on two cores;
 - `nightly`          time of a run with 1 % new files in new folders, as a share of the first run's;
+- `nightly_trusting` the same with `ingest.trust_folders`;
 - `slow_source`      see slow_source.py.
 
 Memory is resident memory, sampled during our runs only: the largest Python worker, and the driver, which
@@ -26,8 +27,9 @@ import os
 import re
 import shutil
 import statistics
+import subprocess
+import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -45,11 +47,14 @@ from pyspark.sql import SparkSession
 
 from dicomae import config
 from dicomae.config import Config
-from dicomae.dicom.header_table import load_column_map
-from dicomae.spark import delta, origins, session
-from dicomae.spark.ingest import Ingest, ingest
+from dicomae.spark import delta, job, session
+from dicomae.spark.job import Context
+
+sys.path.append(str(session.HOME))
+from jobs.ingest import JOB
 
 CORES, NIGHTLY_SHARE, FEW_FILES, PART_FILES, SLOW_FILES = 2, 100, 5000, 20_000, 2048
+SETTLED_SECONDS = 120  # so old the corpus's folders must be before a run can trust that they are unchanged
 _STEP = re.compile(r"^  (.+): ([\d.]+) s\b", re.MULTILINE)
 
 
@@ -68,17 +73,15 @@ class Bench:
         yield folder
         shutil.rmtree(folder)
 
-    def ingest(self, source: Path, root: Path) -> tuple[float, dict[str, float]]:
-        """Seconds of an ingest of ours, and of each of its steps as it tells them itself."""
-        staging = Path(tempfile.mkdtemp(dir=self.work))
-        run = Ingest(self.spark, root, staging, self.conf, staging.name, threading.Event())
-        named = argparse.Namespace(source=str(source), inventory=None, table=None, columns=None)
+    def ingest(self, source: Path, root: Path, *, trusting: bool = False) -> tuple[float, dict[str, float]]:
+        """Seconds of the job, and of each of its steps as it tells them itself."""
+        conf = replace(self.conf, ingest=replace(self.conf.ingest, trust_folders=trusting))
+        named = argparse.Namespace(source=str(source), inventory=None, table=None, columns=None, tables=root)
         told = io.StringIO()
         start = time.perf_counter()
         with contextlib.redirect_stderr(told):
-            ingest(run, origins.of(named, self.conf.ingest))
+            job.execute(JOB, Context(self.spark, conf, root, named), "ingest")
         seconds = time.perf_counter() - start
-        shutil.rmtree(staging)
         return seconds, {title: float(step) for title, step in _STEP.findall(told.getvalue())}
 
     def pixels(self, paths: Sequence[str], folder: Path) -> float:
@@ -114,25 +117,27 @@ class Round:
 
     ingest: float
     nightly: float
-    steps: dict[str, dict[str, float]]  # of the two runs
+    trusting: float  # another night
+    steps: dict[str, dict[str, float]]  # of the three runs
     worker_mib: float
     driver_mib: float
     pixels: float = 0.0
     part: float = 0.0
 
 
-def first_and_nightly(bench: Bench, source: Path, night: Path) -> Round:
-    """A first run and one with new files in new folders, and what they held in memory."""
-    with bench.fresh() as root, Memory() as memory:
+def first_and_nights(bench: Bench, source: Path, nights: Sequence[Path]) -> Round:
+    """A first run and two with new files in new folders, and what they held in memory."""
+    with bench.fresh() as root, Memory() as memory, contextlib.ExitStack() as moved:
         delta.prepare(root)
-        first, steps = bench.ingest(source, root)
-        arrived = source / "bench-nightly"
-        night.rename(arrived)
-        try:
-            second, few_steps = bench.ingest(source, root)
-        finally:
-            arrived.rename(night)
-    return Round(first, second, {"ingest": steps, "nightly": few_steps}, memory.worker, memory.driver)
+        runs = [bench.ingest(source, root)]
+        for night, trusting in zip(nights, (False, True), strict=True):
+            arrived = source / f"bench-{night.name}"
+            night.rename(arrived)
+            moved.callback(arrived.rename, night)
+            runs.append(bench.ingest(source, root, trusting=trusting))
+    seconds, steps = zip(*runs, strict=True)
+    named = dict(zip(("ingest", "nightly", "nightly_trusting"), steps, strict=True))
+    return Round(*seconds, named, memory.worker, memory.driver)
 
 
 def few(paths: Sequence[str], source: Path, folder: Path) -> Path:
@@ -143,22 +148,24 @@ def few(paths: Sequence[str], source: Path, folder: Path) -> Path:
     return folder
 
 
-def index_seconds() -> float | None:
-    """CPU seconds for the million series of the research index, to rows and a Parquet part, on one core."""
+def index_seconds(bench: Bench) -> float | None:
+    """Seconds of the command that takes in the million series of the research index, its start with it."""
     if importlib.util.find_spec("idc_index_data") is None:
         return None
-    batches = header_tables.first_rows(header_tables.the_index(), 1 << 40)
-    start = time.process_time()
-    header_tables.headers_to_parquet(batches, load_column_map(header_tables.COLUMNS))
-    return round(time.process_time() - start, 2)
+    with bench.fresh() as root:
+        call = [sys.executable, str(session.HOME / "jobs" / "ingest.py"), "--tables", str(root / "tables")]
+        call += ["--table", str(header_tables.the_index()), "--columns", str(header_tables.COLUMNS)]
+        start = time.perf_counter()
+        subprocess.run(call, check=True, capture_output=True)
+        return round(time.perf_counter() - start, 1)
 
 
 def warm_up(bench: Bench, paths: Sequence[str]) -> None:
     """Every side once on few files: imports, compiled code, the JVM's classes."""
     with bench.fresh() as folder:
         corpus.make(folder / "other", 500, seed=3)
-        corpus.make(folder / "night", 50, seed=4)
-        first_and_nightly(bench, folder / "other", folder / "night")
+        nights = made_nights(folder, 50, seed=4)
+        first_and_nights(bench, folder / "other", nights)
         bench.pixels(paths, folder)
     one_core(paths)
 
@@ -167,18 +174,26 @@ def measure(bench: Bench, source: Path, rounds: int, pixels_files: int) -> dict[
     """All rounds; the JSON object."""
     paths = [str(path) for path in sorted(source.rglob("*.dcm"))]
     sample = paths[:: max(1, len(paths) // pixels_files)][:pixels_files]
-    night = bench.work / "night"
-    corpus.make(night, max(1, len(paths) // NIGHTLY_SHARE), seed=2)
+    nights = made_nights(bench.work, max(1, len(paths) // NIGHTLY_SHARE), seed=2)
     warm_up(bench, sample[:64])
-    small = first_and_nightly(bench, few(paths, source, bench.work / "few"), night)
+    small = first_and_nights(bench, few(paths, source, bench.work / "few"), nights)
+    time.sleep(max(0.0, SETTLED_SECONDS + source.stat().st_ctime - time.time()))
     found = []
     for number in range(1, rounds + 1):
-        one = first_and_nightly(bench, source, night)
+        one = first_and_nights(bench, source, nights)
         with bench.fresh() as folder:
             pixels = bench.pixels(sample, folder) / len(sample)
         found.append(replace(one, pixels=pixels, part=one_core(paths[:PART_FILES])))
         print(f"round {number}: {found[-1]}", flush=True)
-    return report(found, len(paths), small)
+    return {**report(found, len(paths), small), "seconds_of_a_million_series": index_seconds(bench)}
+
+
+def made_nights(folder: Path, n_files: int, seed: int) -> list[Path]:
+    """The new files of two nights."""
+    nights = [folder / "night-1", folder / "night-2"]
+    for number, night in enumerate(nights):
+        corpus.make(night, n_files, seed=100 * number + seed)
+    return nights
 
 
 def report(found: Sequence[Round], n_files: int, small: Round) -> dict[str, object]:
@@ -202,7 +217,7 @@ def report(found: Sequence[Round], n_files: int, small: Round) -> dict[str, obje
         "seconds": {
             "ingest": median(lambda one: one.ingest, 2),
             "nightly": median(lambda one: one.nightly, 2),
-            "header_table_of_a_million": index_seconds(),
+            "nightly_trusting": median(lambda one: one.trusting, 2),
         },
         "steps": found[-1].steps,
         "memory_mib": {f"{FEW_FILES} files": peaks([small]), f"{n_files} files": peaks(found)},
@@ -210,6 +225,7 @@ def report(found: Sequence[Round], n_files: int, small: Round) -> dict[str, obje
             "ingest_vs_pixels": median(lambda one: n_files / one.ingest * one.pixels, 1),
             "ingest_vs_part": median(lambda one: n_files / one.ingest * one.part / CORES, 2),
             "nightly": median(lambda one: one.nightly / one.ingest, 3),
+            "nightly_trusting": median(lambda one: one.trusting / one.ingest, 3),
             "slow_source": slow_ratio(),
         },
     }
