@@ -10,9 +10,8 @@ import sys
 import pyarrow as pa
 
 from dicomae.features.spec import FeatureSpec
-from dicomae.spark import assign, cluster, delta, encode, runs
+from dicomae.spark import assign, cluster, delta, runs
 from dicomae.spark.job import Context, Job, Summary, main
-from dicomae.spark.parts import write_parts
 from dicomae.spark.progress import bar, step
 from dicomae.tables import ASSIGNMENTS, EMBEDDINGS, HEADERS, MEDOIDS, METRICS, MODELS, SAMPLE
 
@@ -42,31 +41,13 @@ def _fit(context: Context, found: list[tuple[dict, FeatureSpec]]) -> pa.Table:
 
 
 def _assign(context: Context, model_id: str, spec: FeatureSpec, medoids: pa.Table) -> pa.Table:
-    spark, root, run_id = context.spark, context.root, context.run_id
-    original = cluster.medoids_of(medoids, model_id, "original")
-    compressed = cluster.medoids_of(medoids, model_id, "compressed")
-    headers = delta.read(spark, root, HEADERS).select(*encode.COLUMNS)
-    embeddings = delta.read(spark, root, EMBEDDINGS).where(f"model_id = '{model_id}'")
-    with step(spark, f"assigning all rows ({spec.feature_set})"):
-        return pa.concat_tables(
-            [
-                write_parts(
-                    headers, root, ASSIGNMENTS, lambda: assign.original_kernel(spec, original, run_id)
-                ),
-                write_parts(
-                    embeddings, root, ASSIGNMENTS, lambda: assign.compressed_kernel(compressed, run_id)
-                ),
-            ]
-        )
+    both = tuple(cluster.medoids_of(medoids, model_id, space) for space in cluster.SPACES)
+    with step(context.spark, f"assigning all rows ({spec.feature_set})"):
+        return assign.write_assignments(context.spark, context.root, spec, both, context.run_id)
 
 
-JOB = Job(
-    "cluster",
-    run,
-    (HEADERS, SAMPLE, MODELS, EMBEDDINGS),
-    ("clustering",),
-    writes=(MEDOIDS, ASSIGNMENTS, METRICS),
-)
+READS = (HEADERS, SAMPLE, MODELS, EMBEDDINGS)
+JOB = Job("cluster", run, READS, ("clustering",), writes=(MEDOIDS, ASSIGNMENTS, METRICS))
 
 if __name__ == "__main__":
     sys.exit(main([JOB], __doc__))

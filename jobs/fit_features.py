@@ -9,7 +9,6 @@ import sys
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import functions as F
 
 from dicomae.features import spec
 from dicomae.spark import delta, encode, runs
@@ -23,16 +22,8 @@ def run(context: Context) -> Summary:
     statistics = delta.read_small(root, TAG_STATISTICS)
     decided = statistics.filter(pc.equal(statistics["scope"], "sample"))
     keys = decided.filter(pc.not_equal(decided["decision"], "dropped"))["key"].to_pylist()
-    train = delta.read(spark, root, SAMPLE).where("split = 'train'")
-    kept = F.map_filter("elements", lambda key, _: key.isin(*keys))
-    headers = delta.read(spark, root, HEADERS).join(train, "SOPInstanceUID", how="left_semi")
     with step(spark, "reading the training part"):
-        rows = (
-            headers.select(*encode.COLUMNS, "PatientID")
-            .withColumn("elements", kept)
-            .toArrow()
-            .sort_by("SOPInstanceUID")
-        )
+        rows = encode.training_rows(spark, root, keys)
     specs = [
         spec.fit(rows, decided, config.features, name, config.funnel.labels) for name in spec.FEATURE_SETS
     ]
@@ -57,13 +48,8 @@ def run(context: Context) -> Summary:
     }
 
 
-JOB = Job(
-    "fit_features",
-    run,
-    (HEADERS, SAMPLE, TAG_STATISTICS),
-    ("funnel", "features"),
-    writes=(FEATURE_SPECS, METRICS),
-)
+READS = (HEADERS, SAMPLE, TAG_STATISTICS)
+JOB = Job("fit_features", run, READS, ("funnel", "features"), writes=(FEATURE_SPECS, METRICS))
 
 if __name__ == "__main__":
     sys.exit(main([JOB], __doc__))

@@ -1,16 +1,18 @@
 """Each row to its nearest medoid, for every K, in both spaces."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from pyspark.sql import SparkSession
 
 from dicomae.clustering import kmedoids
 from dicomae.features.spec import FeatureSpec
-from dicomae.spark.encode import as_matrix
-from dicomae.spark.parts import Kernel
-from dicomae.tables import ASSIGNMENTS
+from dicomae.spark import delta, encode
+from dicomae.spark.parts import Kernel, write_parts
+from dicomae.tables import ASSIGNMENTS, EMBEDDINGS, HEADERS
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,20 @@ class Medoids:
         return int(next(iter(self.vectors.values())).shape[1])
 
 
+def write_assignments(
+    spark: SparkSession, root: Path, spec: FeatureSpec, medoids: tuple[Medoids, ...], run_id: str
+) -> pa.Table:
+    """Assign all rows to the original and the compressed medoids of a model; descriptors of the parts."""
+    original, compressed = medoids
+    headers = delta.read(spark, root, HEADERS).select(*encode.COLUMNS)
+    embeddings = delta.read(spark, root, EMBEDDINGS).where(f"model_id = '{compressed.model_id}'")
+    parts = [
+        write_parts(headers, root, ASSIGNMENTS, lambda: original_kernel(spec, original, run_id)),
+        write_parts(embeddings, root, ASSIGNMENTS, lambda: compressed_kernel(compressed, run_id)),
+    ]
+    return pa.concat_tables(parts)
+
+
 def original_kernel(spec: FeatureSpec, medoids: Medoids, run_id: str) -> Kernel:
     """Header rows -> rows of `ASSIGNMENTS` in the original space."""
 
@@ -41,7 +57,7 @@ def compressed_kernel(medoids: Medoids, run_id: str) -> Kernel:
     """Rows of `embeddings` -> rows of `ASSIGNMENTS` in the compressed space."""
 
     def kernel(batch: pa.RecordBatch) -> pa.RecordBatch:
-        X = as_matrix(batch.column("embedding"), medoids.width)
+        X = encode.as_matrix(batch.column("embedding"), medoids.width)
         return _assigned(batch.column("SOPInstanceUID"), X, medoids, run_id)
 
     return kernel

@@ -1,6 +1,6 @@
 """Header rows to X, and X to embeddings, in executors; the model is rebuilt once in each worker."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -44,6 +44,15 @@ def of_split(
     )
     rows = encode(headers, spec).toArrow().sort_by("SOPInstanceUID")
     return rows["SOPInstanceUID"].to_pylist(), unpack(rows["x"], spec.width)
+
+
+def training_rows(spark: SparkSession, root: Path, keys: Sequence[str]) -> pa.Table:
+    """Rows of the training part on the driver, ordered by UID: `COLUMNS`, the elements `keys`, PatientID."""
+    train = delta.read(spark, root, SAMPLE).where(F.col("split") == "train")
+    headers = delta.read(spark, root, HEADERS).join(train, "SOPInstanceUID", how="left_semi")
+    kept = F.map_filter("elements", lambda key, _: key.isin(*keys))
+    rows = headers.select(*COLUMNS, "PatientID").withColumn("elements", kept)
+    return rows.toArrow().sort_by("SOPInstanceUID")
 
 
 def embedding_kernel(
