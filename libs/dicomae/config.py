@@ -287,16 +287,27 @@ def _evaluation_rules(evaluation: EvaluationConfig) -> Iterator[_Rule]:
     yield from _at_least(0, "evaluation", seed=evaluation.seed)
 
 
+def read_toml(path: Path, missing: str) -> dict[str, Any]:
+    """The tables of a TOML file; `missing` is what to say where it is not there.
+
+    Raises
+    ------
+    UsageError
+        It is not there, or no TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UsageError(f"{path}: {missing}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise UsageError(f"{path}: not a readable TOML file: {error}") from error
+
+
 def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     path = path.resolve()
     if path in seen:
         raise UsageError(f"{path}: key 'extends' leads back to this file")
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UsageError(f"{path}: no such configuration file; conf/default.toml is a start") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise UsageError(f"{path}: not a readable TOML file: {error}") from error
+    raw = read_toml(path, "no such configuration file; conf/default.toml is a start")
     parent = raw.pop("extends", None)
     if parent is None:
         return raw

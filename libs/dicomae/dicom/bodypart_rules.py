@@ -1,7 +1,6 @@
 """The rules of body parts, as `conf/bodypart.toml` holds them, and how texts become words."""
 
 import re
-import tomllib
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+from dicomae.config import read_toml
 from dicomae.errors import UsageError
 
 MAXIMUM_CHARACTERS = 256  # of a text; what follows is not looked at
@@ -120,12 +120,7 @@ def load_rules(path: Path) -> BodyPartRules:
         The file is missing or no TOML; a key is unknown, missing or of another type; a part is no
         term of `regions`; a phrase is empty, too long, too open or already another rule's.
     """
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UsageError(f"{path}: no such file of body-part rules") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise UsageError(f"{path}: not a readable TOML file: {error}") from error
+    raw = read_toml(path, "no such file of body-part rules")
     _check_keys(raw, {"ignored", "regions", "rules"}, f"{path}:")
     regions = _regions(raw.get("regions"), f"{path}: key 'regions'")
     entries = raw.get("rules")

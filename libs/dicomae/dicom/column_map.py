@@ -14,7 +14,6 @@ A table that keeps data sets as text in the DICOM JSON model is `json = "meta"` 
 """
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydicom.datadict import tag_for_keyword
 
+from dicomae.config import read_toml
 from dicomae.dicom import keys
 from dicomae.errors import UsageError
 
@@ -67,12 +67,7 @@ def load_column_map(path: Path) -> ColumnMap:
         The file is missing or no TOML; a key is unknown, missing, of another type or excluded by
         another; an element is none that a dictionary knows.
     """
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UsageError(f"{path}: no such column map; conf/columns has some") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise UsageError(f"{path}: not a readable TOML file: {error}") from error
+    raw = read_toml(path, "no such column map; conf/columns has some")
     _check_keys(raw, str(path))
     _check_elements(raw, str(path))
     named = {key: raw[key] for key in ("instance", "path", "json", *_TABLE_KEYS) if key in raw}
