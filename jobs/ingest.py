@@ -37,7 +37,9 @@ def run(context: Context) -> Summary:
         return ingest.ingest(about, origin)
 
 
-JOB = Job("ingest", run, reads=None, sections=("ingest",), creates_tables=True, check=ingest.check)
+JOB = Job(
+    "ingest", run, reads=None, sections=("ingest",), on_s3=True, creates_tables=True, check=ingest.check
+)
 
 if __name__ == "__main__":
     sys.exit(main([JOB], __doc__, add_arguments, quarantine.summarise))

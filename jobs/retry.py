@@ -28,7 +28,7 @@ def run(context: Context) -> Summary:
         return ingest.retry(about, context.arguments.source, context.arguments.reason)
 
 
-JOB = Job("retry", run, reads=None, sections=("ingest",))
+JOB = Job("retry", run, reads=None, sections=("ingest",), on_s3=True)
 
 if __name__ == "__main__":
     sys.exit(main([JOB], __doc__, add_arguments))

@@ -21,7 +21,7 @@ def write_part(root: Path, *paths: str) -> str:
 
 def test_only_the_rows_that_are_named_change(spark: SparkSession, root: Path, tmp_path: Path) -> None:
     one, other, untouched = write_part(root, "a", "b", "c"), write_part(root, "d"), write_part(root, "e")
-    files = [str(root / FILES.name / part) for part in (one, other, untouched)]
+    files = [root / FILES.name / part for part in (one, other, untouched)]
     with sql.connected(tmp_path) as connection:
         sql.name_files(connection, "rows", files, FILES.schema)
         loser = "(SELECT path, part, 'duplicate' AS status, 'z' AS original_path FROM rows WHERE path = 'a')"
@@ -44,7 +44,7 @@ def test_a_path_may_hold_what_sql_gives_a_meaning(spark: SparkSession, root: Pat
     hostile = 'it\'s a "path"; DROP TABLE files --\n'
     part = write_part(root, hostile, "b")
     with sql.connected(tmp_path) as connection:
-        sql.name_files(connection, "rows", [str(root / FILES.name / part)], FILES.schema)
+        sql.name_files(connection, "rows", [root / FILES.name / part], FILES.schema)
         found = [edits.dropped(FILES, f"rows WHERE path = {sql.quoted(hostile)}")]
         wanted = edits.wanted(connection, found, tmp_path)
     (row,) = edits.apply(spark, wanted, root).to_pylist()

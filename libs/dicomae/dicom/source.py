@@ -24,6 +24,7 @@ __all__ = [
     "open_source",
     "path_prefix",
     "read_headers",
+    "shown",
 ]
 
 _HOST_IN_URI_ALONE = frozenset({"hdfs", "viewfs"})  # elsewhere a path begins with the bucket
@@ -39,9 +40,9 @@ def open_source(uri: str) -> tuple[pafs.FileSystem, str]:
     """
     filesystem, folder, kind = _opened(uri)
     if kind == pafs.FileType.NotFound:
-        raise UsageError(f"{_shown(uri)}: no such folder; give the folder that holds the DICOM files")
+        raise UsageError(f"{shown(uri)}: no such folder; give the folder that holds the DICOM files")
     if kind != pafs.FileType.Directory:
-        raise UsageError(f"{_shown(uri)}: not a folder; give the folder that holds the file")
+        raise UsageError(f"{shown(uri)}: not a folder; give the folder that holds the file")
     return filesystem, folder
 
 
@@ -55,7 +56,7 @@ def open_file(uri: str) -> tuple[pafs.FileSystem, str]:
     """
     filesystem, path, kind = _opened(uri)
     if kind != pafs.FileType.File:
-        raise UsageError(f"{_shown(uri)}: no such file; check the path")
+        raise UsageError(f"{shown(uri)}: no such file; check the path")
     return filesystem, path
 
 
@@ -80,7 +81,7 @@ def path_prefix(uri: str) -> str:
     """
     if "://" not in uri or uri.startswith("file:"):
         return ""
-    scheme, _, rest = _shown(uri).partition("://")
+    scheme, _, rest = shown(uri).partition("://")
     return f"{scheme}://{rest.partition('/')[0] if scheme in _HOST_IN_URI_ALONE else ''}"
 
 
@@ -89,9 +90,7 @@ def _opened(uri: str) -> tuple[pafs.FileSystem, str, pafs.FileType]:
         filesystem, path = _resolved(uri)
         return filesystem, path, filesystem.get_file_info(path).type
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise UsageError(
-            f"{_shown(uri)}: cannot be opened ({type(error).__name__}); check the URI"
-        ) from error
+        raise UsageError(f"{shown(uri)}: cannot be opened ({type(error).__name__}); check the URI") from error
 
 
 def _resolved(uri: str) -> tuple[pafs.FileSystem, str]:
@@ -101,7 +100,7 @@ def _resolved(uri: str) -> tuple[pafs.FileSystem, str]:
     return pafs.LocalFileSystem(), os.path.abspath(uri)
 
 
-def _shown(uri: str) -> str:
+def shown(uri: str) -> str:
     """The URI without what may be a password: `s3://key:secret@bucket` → `s3://bucket`."""
     scheme, separator, rest = uri.partition("://")
     if not separator:

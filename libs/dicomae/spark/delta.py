@@ -4,15 +4,12 @@ A table is the folder of its name below the root. Small tables are replaced whol
 Parquet parts that tasks have written (`dicomae.spark.parts`) and enter by one commit.
 """
 
-import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, Schema, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError
 from deltalake.transaction import AddAction, RemoveAction
@@ -20,6 +17,8 @@ from pyspark.sql import DataFrame, SparkSession
 
 from dicomae import tables
 from dicomae.errors import ConflictError, UsageError
+from dicomae.spark import location
+from dicomae.spark.location import Location
 from dicomae.tables import Table
 
 _PROPERTIES = {
@@ -36,7 +35,7 @@ class State(NamedTuple):
     version: int
 
 
-def prepare(root: Path) -> None:
+def prepare(root: Location) -> None:
     """Create the tables that are missing below `root` and check those that are there.
 
     Raises
@@ -44,13 +43,10 @@ def prepare(root: Path) -> None:
     UsageError
         `root` cannot be made, or a table there has other columns than this version's.
     """
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"--tables {root}: cannot be made: {os.strerror(error.errno or 0)}") from error
+    location.make(root)
     for table in tables.ALL:
         if not version_exists(root, table):
-            DeltaTable.create(_path(root, table), table.schema, mode="ignore", configuration=_PROPERTIES)
+            _create(root, table)
         elif _open(root, table).schema() != Schema.from_arrow(table.schema):
             raise UsageError(
                 f"--tables {root}: table '{table.name}' was made by another version of dicomae "
@@ -58,7 +54,7 @@ def prepare(root: Path) -> None:
             )
 
 
-def require(root: Path) -> None:
+def require(root: Location) -> None:
     """Check that `root` holds tables, so that `prepare` fills no folder of anything else.
 
     Raises
@@ -66,23 +62,24 @@ def require(root: Path) -> None:
     UsageError
         There is no such folder, or no table in it.
     """
-    if not root.is_dir():
+    if not location.is_folder(root):
         raise UsageError(f"--tables {root}: no such folder; jobs/ingest.py makes it")
     if not any(version_exists(root, table) for table in tables.ALL):
         raise UsageError(f"--tables {root}: no tables here; jobs/ingest.py makes them")
 
 
-def version_exists(root: Path, table: Table) -> bool:
+def version_exists(root: Location, table: Table) -> bool:
     """Whether the table's folder holds a Delta table."""
-    return DeltaTable.is_deltatable(_path(root, table))
+    uri, options = _named(root, table)
+    return DeltaTable.is_deltatable(uri, storage_options=options)
 
 
-def version(root: Path, table: Table) -> int:
+def version(root: Location, table: Table) -> int:
     """The table's newest version."""
     return int(_open(root, table).version())
 
 
-def state(root: Path, table: Table) -> State:
+def state(root: Location, table: Table) -> State:
     """Which table this is, and its newest version."""
     found = _open(root, table)
     return State(str(found.metadata().id), int(found.version()))
@@ -91,35 +88,35 @@ def state(root: Path, table: Table) -> State:
 def read(spark: SparkSession, root: Path, table: Table) -> DataFrame:
     """The table as it stands now; every use of the frame sees this version."""
     reader = spark.read.format("delta").option("versionAsOf", version(root, table))
-    return reader.load(_path(root, table)).select(*table.columns)
+    return reader.load(str(root / table.name)).select(*table.columns)
 
 
-def parts(root: Path, table: Table) -> list[str]:
-    """Paths of the table's Parquet parts as it stands now."""
-    return [unquote(urlsplit(uri).path) if "://" in uri else uri for uri in _open(root, table).file_uris()]
+def parts(root: Location, table: Table) -> list[Location]:
+    """The table's Parquet parts as it stands now."""
+    folder = root / table.name
+    return [folder / uri.rpartition("/")[2] for uri in _open(root, table).file_uris()]
 
 
-def is_empty(root: Path, table: Table) -> bool:
+def is_empty(root: Location, table: Table) -> bool:
     """Whether the table has no part, and so no row."""
     return not _open(root, table).file_uris()
 
 
-def count(root: Path, table: Table) -> int:
+def count(root: Location, table: Table) -> int:
     """Rows of the table, by its log."""
     return int(_open(root, table).count())
 
 
-def read_small(root: Path, table: Table, columns: Sequence[str] | None = None) -> pa.Table:
+def read_small(root: Location, table: Table, columns: Sequence[str] | None = None) -> pa.Table:
     """A table that fits the driver's memory, without Spark."""
     wanted = pa.schema([table.schema.field(name) for name in columns or table.columns])
     # Not through deltalake's own Arrow dataset: beside pyarrow 25 it aborts the interpreter at exit.
-    uris = _open(root, table).file_uris()
-    read_parts = [pq.read_table(uri, columns=wanted.names, partitioning=None) for uri in uris]
-    parts = [part.select(wanted.names).cast(wanted) for part in read_parts]
-    return pa.concat_tables([wanted.empty_table(), *parts])
+    found = [location.parquet_file(part).read(wanted.names) for part in parts(root, table)]
+    rows = [part.select(wanted.names).cast(wanted) for part in found]
+    return pa.concat_tables([wanted.empty_table(), *rows])
 
 
-def replace(root: Path, table: Table, rows: pa.Table, job: str | None = None) -> bool:
+def replace(root: Location, table: Table, rows: pa.Table, job: str | None = None) -> bool:
     """Make `rows` the table's content (with `job`: that job's rows); True where that changed anything.
 
     Rows that differ from the old ones in `run_id` or in their order alone change nothing, so a rerun is
@@ -133,7 +130,8 @@ def replace(root: Path, table: Table, rows: pa.Table, job: str | None = None) ->
     if _content(old, table).equals(_content(rows, table)):
         return False
     predicate = f"job = '{job}'" if job is not None else None
-    write_deltalake(_path(root, table), rows, mode="overwrite", predicate=predicate)
+    uri, options = _named(root, table)
+    write_deltalake(uri, rows, mode="overwrite", predicate=predicate, storage_options=options)
     return True
 
 
@@ -145,13 +143,15 @@ def _content(rows: pa.Table, table: Table) -> pa.Table:
     return content.take(pa.array(order, pa.int64())).combine_chunks()
 
 
-def append(root: Path, table: Table, rows: pa.Table) -> None:
+def append(root: Location, table: Table, rows: pa.Table) -> None:
     """Add rows to a small table."""
-    write_deltalake(_path(root, table), rows.select(table.columns).cast(table.schema), mode="append")
+    uri, options = _named(root, table)
+    rows = rows.select(table.columns).cast(table.schema)
+    write_deltalake(uri, rows, mode="append", storage_options=options)
 
 
 def commit_parts(
-    root: Path,
+    root: Location,
     table: Table,
     parts: pa.Table,
     read_version: int,
@@ -177,7 +177,7 @@ def commit_parts(
     """
     if len(parts) == 0 and not removed and not overwrite:
         return 0
-    delta_table = DeltaTable(_path(root, table), version=read_version)
+    delta_table = _open(root, table, read_version)
     if int(_open(root, table).version()) != read_version:
         raise ConflictError(table.name)
     now = int(time.time() * 1000)
@@ -199,9 +199,17 @@ def commit_parts(
     return int(pa.compute.sum(parts["rows"]).as_py() or 0)
 
 
-def _path(root: Path, table: Table) -> str:
-    return str(root / table.name)
+def _create(root: Location, table: Table) -> None:
+    uri, options = _named(root, table)
+    DeltaTable.create(uri, table.schema, mode="ignore", configuration=_PROPERTIES, storage_options=options)
 
 
-def _open(root: Path, table: Table) -> DeltaTable:
-    return DeltaTable(_path(root, table))
+def _open(root: Location, table: Table, version: int | None = None) -> DeltaTable:
+    uri, options = _named(root, table)
+    return DeltaTable(uri, version=version, storage_options=options)
+
+
+def _named(root: Location, table: Table) -> tuple[str, dict[str, str] | None]:
+    """The table's folder for deltalake, and how it is reached."""
+    folder = root / table.name
+    return location.delta_uri(folder), location.delta_options(folder)

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
 
 from dicomae.dicom import source
 from dicomae.errors import JobError
 from dicomae.spark import pieces
 from dicomae.spark.listings import Listed, ListingWriter, Wish, write_folders
+from dicomae.spark.location import Location
 from dicomae.spark.pieces import Piece
 
 MAXIMUM_ROUNDS = 64  # a round lists a level of folders at least
@@ -48,31 +48,37 @@ def list_files(spark: SparkSession, wish: Wish, *, uri: str) -> Listed:
     listed, rounds, budget = Listed([], 0, 0), 0, FOLDERS_AT_FIRST
     while left:
         if rounds == MAXIMUM_ROUNDS:
-            raise JobError(f"--source {uri}: folders are nested too deep; is there a link loop?")
+            raise JobError(
+                f"--source {source.shown(uri)}: folders are nested too deep; is there a link loop?"
+            )
         found, left = _round(spark, wish, uri, left, budget)
         listed, rounds, budget = listed + found, rounds + 1, FOLDERS_PER_TASK
     return listed
 
 
-def list_again(spark: SparkSession, wish: Wish, folders: Sequence[str], *, uri: str) -> Listed:
+def list_again(spark: SparkSession, wish: Wish, folders: Sequence[Location], *, uri: str) -> Listed:
     """The files of these folders (Parquet files of `FOLDERS`) alone, as if none were settled."""
     return _round(spark, replace(wish, settled_before=None), uri, folders, 0)[0]
 
 
 def _round(
-    spark: SparkSession, wish: Wish, uri: str, folders: Sequence[str], budget: int
-) -> tuple[Listed, list[str]]:
+    spark: SparkSession, wish: Wish, uri: str, folders: Sequence[Location], budget: int
+) -> tuple[Listed, list[Location]]:
     """What tasks found that list so many more folders each, and the folders they left."""
     each = -(-_count(folders) // (_TASKS_PER_CORE * spark.sparkContext.defaultParallelism))
     todo = list(pieces.cut(folders, min(each, FOLDERS_PER_TASK)))
     found = pieces.run(spark, todo, _lister(uri, wish, budget), _FOUND)
+
+    def named(column: str) -> list[Location]:
+        return [wish.folder / name for name in found[column].drop_null().to_pylist()]
+
     listed = Listed(
-        paths=found["listing"].to_pylist(),
+        paths=named("listing"),
         files=sum(found["files"].to_pylist()),
         failures=sum(found["failures"].to_pylist()),
-        settled=found["settled"].drop_null().to_pylist(),
+        settled=named("settled"),
     )
-    return listed, found["folders"].drop_null().to_pylist()
+    return listed, named("folders")
 
 
 def _lister(uri: str, wish: Wish, budget: int) -> Callable[[Piece], Iterator[pa.RecordBatch]]:
@@ -88,16 +94,16 @@ def _lister(uri: str, wish: Wish, budget: int) -> Callable[[Piece], Iterator[pa.
             listed.write(found)
         done = listed.finish()
         told = {
-            "listing": done.paths[0],
+            "listing": done.paths[0].name,
             "files": done.files,
             "failures": done.failures,
-            "settled": done.settled[0] if done.settled else None,
-            "folders": write_folders(wish.folder, folders) if folders else None,
+            "settled": done.settled[0].name if done.settled else None,
+            "folders": write_folders(wish.folder, folders).name if folders else None,
         }
         yield pa.RecordBatch.from_pylist([told], schema=_FOUND)
 
     return task
 
 
-def _count(paths: Sequence[str]) -> int:
-    return sum(pq.read_metadata(path).num_rows for path in paths)
+def _count(paths: Sequence[Location]) -> int:
+    return sum(piece.rows for piece in pieces.whole(paths))

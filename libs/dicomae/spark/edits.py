@@ -5,17 +5,16 @@ their place in one commit, which another run either sees whole or makes fail.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
 
 from dicomae import tables
-from dicomae.spark import pieces, sql
+from dicomae.spark import location, pieces, sql
+from dicomae.spark.location import Location
 from dicomae.spark.parts import PART, PartWriter
 from dicomae.spark.pieces import Piece
 from dicomae.tables import Table
@@ -51,21 +50,21 @@ def marked(table: Table, rows: str, *, vanished: bool) -> str:
     return _edits(table, rows, vanished=str(vanished).lower())
 
 
-def wanted(connection: duckdb.DuckDBPyConnection, found: Sequence[str], staging: Path) -> Edits:
+def wanted(connection: duckdb.DuckDBPyConnection, found: Sequence[str], staging: Location) -> Edits:
     """The edits of all these queries, written below `staging`."""
     written = staging / "edits.parquet"
     if not sql.write(connection, " UNION ALL ".join(found) + " ORDER BY 1, 2", written):
         return Edits(())
-    sizes = f'SELECT "table", part, count(*) FROM read_parquet({sql.quoted(str(written))}) GROUP BY 1, 2'
+    sizes = f'SELECT "table", part, count(*) FROM read_parquet({sql.address(written)}) GROUP BY 1, 2'
     parts: list[tuple[str, str, Piece]] = []
     at = 0
     for table, part, rows in connection.execute(sizes + " ORDER BY 1, 2").fetchall():
-        parts.append((table, part, Piece(str(written), at, at + rows)))
+        parts.append((table, part, Piece(written, at, at + rows)))
         at += rows
     return Edits(tuple(parts))
 
 
-def apply(spark: SparkSession, edits: Edits, root: Path) -> pa.Table:
+def apply(spark: SparkSession, edits: Edits, root: Location) -> pa.Table:
     """Write the edited parts again, a task for each.
 
     Returns
@@ -87,7 +86,7 @@ def _edits(table: Table, rows: str, **values: str) -> str:
     return f"(SELECT '{table.name}' AS \"table\", part, path, {columns} FROM {rows})"
 
 
-def _editor(root: Path) -> Callable[[tuple[str, str, Piece]], Iterator[pa.RecordBatch]]:
+def _editor(root: Location) -> Callable[[tuple[str, str, Piece]], Iterator[pa.RecordBatch]]:
     def task(item: tuple[str, str, Piece]) -> Iterator[pa.RecordBatch]:
         table, part, piece = item
         rows = [edit for batch in pieces.read(piece, _BATCH_ROWS) for edit in batch.to_pylist()]
@@ -96,11 +95,11 @@ def _editor(root: Path) -> Callable[[tuple[str, str, Piece]], Iterator[pa.Record
     return task
 
 
-def _edited(root: Path, table: Table, part: str, edits: list[dict[str, Any]]) -> pa.RecordBatch:
+def _edited(root: Location, table: Table, part: str, edits: list[dict[str, Any]]) -> pa.RecordBatch:
     drops = pa.array({edit["path"] for edit in edits if edit["drop"]}, pa.string())
     changes = [edit for edit in edits if not edit["drop"]]
     writer = PartWriter(root, table)
-    for batch in pq.ParquetFile(root / table.name / part).iter_batches(_BATCH_ROWS):
+    for batch in location.parquet_file(root / table.name / part).iter_batches(_BATCH_ROWS):
         kept = batch.filter(pc.invert(pc.is_in(batch.column("path"), drops)))
         writer.write(_changed(kept, changes) if changes else kept)
     written = writer.finish()

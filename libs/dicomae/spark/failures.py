@@ -5,17 +5,23 @@ Messages of other libraries may quote data, so they are searched for known cause
 
 import traceback
 from collections.abc import Iterator
-from pathlib import Path
 
 from deltalake.exceptions import DeltaError
 
+from dicomae.spark import location
+from dicomae.spark.location import Location
+
 PLACES = "_last_error.txt"
+
+_STORE = "a store on S3 cannot be reached or refuses; check network, credentials and free space"
 
 # What a message holds -> what it means and what to do.
 _CAUSES = (
     ("JAVA_GATEWAY_EXITED", "Java did not start; it must be 17 or newer, on PATH or in JAVA_HOME"),
     ("No space left on device", "a disk is full (of --tables, or of Spark's temporary files); free space"),
     ("OutOfMemoryError", "the JVM has too little memory; raise spark.driver_memory or the executors' memory"),
+    ("Generic S3 error", _STORE),
+    ("AWS Error", _STORE),
     ("Permission denied", "a file or folder may not be read or written; --tables must be writable"),
     ("Read-only file system", "--tables lies on a read-only file system"),
     ("FileNotFoundException", "a file of a table is missing; restore the folder --tables from its backup"),
@@ -26,7 +32,7 @@ _CAUSES = (
 )
 
 
-def sentence(error: BaseException, root: Path) -> str:
+def sentence(error: BaseException, root: Location) -> str:
     """What went wrong in words, without any message that could hold a patient's value."""
     places = _kept(error, root)
     for cause in _chain(error):
@@ -48,11 +54,11 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         current = current.__cause__ or current.__context__
 
 
-def _kept(error: BaseException, root: Path) -> str:
+def _kept(error: BaseException, root: Location) -> str:
     lines = [type(error).__name__ + "\n", *traceback.format_tb(error.__traceback__)]
     path = root / PLACES
     try:
-        path.write_text("".join(lines), encoding="utf-8")
+        location.write_text(path, "".join(lines))
     except OSError:
         return f"in {traceback.extract_tb(error.__traceback__)[-1].name}"
     return f"places: {path}"

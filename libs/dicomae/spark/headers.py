@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,6 +10,7 @@ from pyspark.sql import SparkSession
 from dicomae.dicom import bodypart, outcome
 from dicomae.dicom.bodypart_rules import BodyPartRules
 from dicomae.spark import parts, pieces
+from dicomae.spark.location import Location
 from dicomae.spark.parts import PART, PartWriter
 from dicomae.spark.pieces import Piece
 from dicomae.spark.readers import Read, Reader
@@ -22,7 +22,7 @@ from dicomae.tables import FILES, HEADERS, QUARANTINE
 class Parsing:
     """What a task needs to turn what it reads into rows; travels to the executors."""
 
-    root: Path
+    root: Location
     reader: Reader
     rules: BodyPartRules
     run_id: str

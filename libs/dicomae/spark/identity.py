@@ -5,17 +5,17 @@ and of those that the tables hold.
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import duckdb
 
 from dicomae.errors import FileStatus, UsageError
 from dicomae.spark import edits, sql
 from dicomae.spark.edits import Edits, dropped, restated
+from dicomae.spark.location import Location
 from dicomae.tables import FILES, HEADERS, QUARANTINE
 
 
-def contested(root: Path, parts: Sequence[str], same_uid: str, staging: Path) -> Edits:
+def contested(root: Location, parts: Sequence[str], same_uid: str, staging: Location) -> Edits:
     """Edits without which the parts that tasks wrote would break a key of the tables.
 
     Parameters
@@ -25,7 +25,7 @@ def contested(root: Path, parts: Sequence[str], same_uid: str, staging: Path) ->
         several contents the one modified last takes it. A mere copy never takes it.
     """
     with sql.connected(staging) as connection:
-        sql.name_files(connection, "read", [str(root / FILES.name / part) for part in parts], FILES.schema)
+        sql.name_files(connection, "read", [root / FILES.name / part for part in parts], FILES.schema)
         for table in (HEADERS, FILES, QUARANTINE):
             sql.name_table(connection, root, table)
         _check_paths(connection)

@@ -17,7 +17,6 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
 
 from dicomae.config import Config
@@ -25,10 +24,23 @@ from dicomae.dicom import archive, source
 from dicomae.dicom.bodypart_rules import load_rules
 from dicomae.dicom.keys import standard_vr
 from dicomae.errors import ConflictError, JobError, UsageError
-from dicomae.spark import delta, edits, headers, identity, ledger, origins, pieces, progress, readers, runs
+from dicomae.spark import (
+    delta,
+    edits,
+    headers,
+    identity,
+    ledger,
+    location,
+    origins,
+    pieces,
+    progress,
+    readers,
+    runs,
+)
 from dicomae.spark.edits import Edits
 from dicomae.spark.ledger import Changes
 from dicomae.spark.listings import Listed, Wish
+from dicomae.spark.location import Location
 from dicomae.spark.origins import Origin
 from dicomae.spark.parts import PART
 from dicomae.spark.pieces import Piece
@@ -47,8 +59,8 @@ class Ingest:
     """What every step of a run is given."""
 
     spark: SparkSession
-    root: Path
-    staging: Path
+    root: Location
+    staging: Location
     config: Config
     run_id: str
     stop: threading.Event  # set: end after the next commit
@@ -112,9 +124,10 @@ def take_in(
     ----------
     is_table : whether the files are Parquet files whose rows are headers.
     """
-    todo: Sequence[str] = (*changes.new, *changes.again)
+    todo: Sequence[Location] = (*changes.new, *changes.again)
     if is_table:
-        todo = [path for file in todo for path in pq.read_table(file)["path"].to_pylist()]
+        tables = (location.parquet_file(file).read(["path"]) for file in todo)
+        todo = [Path(path) for table in tables for path in table["path"].to_pylist()]
     started, tally = time.monotonic(), Tally.zero(run.spark)
     if todo:
         with progress.files("reading", partial(tally.seen, _rows(pieces.whole(todo)))):
@@ -127,7 +140,9 @@ def take_in(
     return read
 
 
-def _read(run: Ingest, todo: Sequence[str], reader: readers.Reader, tally: Tally, *, is_table: bool) -> None:
+def _read(
+    run: Ingest, todo: Sequence[Location], reader: readers.Reader, tally: Tally, *, is_table: bool
+) -> None:
     """Read all of `todo`, or until the run is told to stop; commit batch by batch."""
     rules = load_rules(Path(run.config.body_part_rules))
     parsing = headers.Parsing(run.root, reader, rules, run.run_id, tally)
@@ -142,13 +157,13 @@ def _read(run: Ingest, todo: Sequence[str], reader: readers.Reader, tally: Tally
             return
 
 
-def _rows_a_task(run: Ingest, paths: Sequence[str]) -> int:
+def _rows_a_task(run: Ingest, paths: Sequence[Location]) -> int:
     together = min(_rows(pieces.whole(paths)), run.config.ingest.files_per_commit)
     tasks = _TASKS_PER_CORE * run.spark.sparkContext.defaultParallelism
     return max(1, min(-(-together // tasks), run.config.ingest.files_per_part))
 
 
-def _batches(paths: Sequence[str], each: int, together: int) -> Iterator[list[Piece]]:
+def _batches(paths: Sequence[Location], each: int, together: int) -> Iterator[list[Piece]]:
     """Pieces of at most `each` rows; lists of them that are committed together."""
     batch: list[Piece] = []
     for piece in pieces.cut(paths, min(each, together)):
@@ -160,7 +175,7 @@ def _batches(paths: Sequence[str], each: int, together: int) -> Iterator[list[Pi
         yield batch
 
 
-def _any_archive(paths: Sequence[str]) -> bool:
+def _any_archive(paths: Sequence[Location]) -> bool:
     """Whether a file of these listings holds other files."""
     return any(
         archive.is_archive(path)
@@ -174,12 +189,12 @@ def _rows(some: Sequence[Piece]) -> int:
     return sum(piece.rows for piece in some)
 
 
-def _contested(run: Ingest, written: pa.Table, staging: Path) -> Edits:
+def _contested(run: Ingest, written: pa.Table, staging: Location) -> Edits:
     parts = written.filter(pc.equal(written["table"], FILES.name))["path"].to_pylist()
     return identity.contested(run.root, parts, run.config.ingest.same_uid, staging)
 
 
-def _committed(run: Ingest, wanted: Callable[[Path], Edits], written: pa.Table, name: str) -> None:
+def _committed(run: Ingest, wanted: Callable[[Location], Edits], written: pa.Table, name: str) -> None:
     """Commit the parts that tasks wrote, and the edits that are wanted as the tables stand then.
 
     Raises
@@ -201,7 +216,7 @@ def _committed(run: Ingest, wanted: Callable[[Path], Edits], written: pa.Table, 
     raise JobError(f"--tables {run.root}: other runs write all the time; run again when they have ended")
 
 
-def _replace(root: Path, table: Table, written: pa.Table, edited: pa.Table, version: int) -> None:
+def _replace(root: Location, table: Table, written: pa.Table, edited: pa.Table, version: int) -> None:
     """Commit a table's new parts; of those that were edited, what they have become."""
     new, changed = (rows.filter(pc.equal(rows["table"], table.name)) for rows in (written, edited))
     stays = pc.invert(pc.is_in(new["path"], changed["part"]))

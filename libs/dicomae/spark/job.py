@@ -4,7 +4,6 @@ import argparse
 import json
 import logging
 import secrets
-import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,12 +18,15 @@ from pyspark.sql import SparkSession
 from dicomae import config as configuration
 from dicomae.config import Config
 from dicomae.errors import DicomaeError, UsageError
-from dicomae.spark import delta, failures, progress, runs, session, streams, underway
+from dicomae.spark import delta, failures, location, progress, runs, session, streams, underway
+from dicomae.spark.location import Location
 from dicomae.tables import Table
 
 EXIT_CODES = (
     "exit codes: 0 done; 1 the job failed; 2 the call, the configuration or the data does not allow it"
 )
+
+_TABLES = "folder of the Delta tables, local or mounted; of ingest and retry also s3://bucket/path"
 
 Summary = dict[str, Any]
 
@@ -46,14 +48,14 @@ class Context:
 
     spark: SparkSession
     config: Config
-    root: Path  # --tables
+    root: Location  # --tables
     arguments: argparse.Namespace
     run_id: str = ""
 
     @property
     def registry(self) -> Path:
         """The folder of the model directories."""
-        return self.root / "registry"
+        return location.local(self.root) / "registry"
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ class Job:
     needs : tables that must not be empty, beside those in `reads`.
     check : raises UsageError where the call cannot succeed; asked before a folder is written and Java starts.
     afterwards : raises UsageError where what is there now does not allow a later job; asked each time.
+    on_s3 : whether the tables may be on S3; Spark, where a job reads them by it, does not know S3.
     creates_tables : the folder of the tables may be missing or empty; for other jobs that is a bad call.
     """
 
@@ -80,20 +83,21 @@ class Job:
     writes: tuple[Table, ...] = ()
     needs: tuple[Table, ...] = ()
     check: Callable[[argparse.Namespace, Config], None] = lambda _, __: None
+    on_s3: bool = False
     creates_tables: bool = False
     afterwards: Callable[[Context], None] = lambda _: None
     intact: Callable[[Context], bool] = lambda _: True
 
 
 @contextmanager
-def staging_folder(context: Context) -> Iterator[Path]:
+def staging_folder(context: Context) -> Iterator[Location]:
     """A folder of this run for what is no table yet; gone afterwards."""
     staging = context.root / "_staging" / context.run_id
     staging.mkdir(parents=True)
     try:
         yield staging
     finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        location.remove(staging)
 
 
 def execute(job: Job, context: Context, title: str) -> Summary:
@@ -154,7 +158,10 @@ def main(
     logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     try:
         config = _configured(arguments)
+        arguments.tables = location.parse(arguments.tables)
         for job in jobs:
+            if not job.on_s3:
+                location.local(arguments.tables)
             job.check(arguments, config)
         if not jobs[0].creates_tables:
             delta.require(arguments.tables)
@@ -195,7 +202,7 @@ def _titled(jobs: Sequence[Job]) -> list[tuple[str, Job]]:
     return [(f"[{i}/{len(jobs)}] {job.name}" if several else job.name, job) for i, job in enumerate(jobs, 1)]
 
 
-def _require(job: Job, root: Path) -> None:
+def _require(job: Job, root: Location) -> None:
     for table in (*(job.reads or ()), *job.needs):
         if delta.version(root, table) == 0:
             first = _MADE_BY[table.name]
@@ -210,7 +217,7 @@ def _parser(
     )
     if add_arguments is not None:
         add_arguments(parser)
-    parser.add_argument("--tables", type=_folder, required=True, help="folder of the Delta tables")
+    parser.add_argument("--tables", required=True, help=_TABLES)
     default = session.HOME / "conf" / "local.toml"
     parser.add_argument(
         "--conf-file", type=Path, default=default, help="configuration (default: conf/local.toml)"
@@ -224,10 +231,6 @@ def _configured(arguments: argparse.Namespace) -> Config:
     if arguments.jars_dir is not None:
         config = replace(config, spark=replace(config.spark, jars_dir=arguments.jars_dir))
     return config
-
-
-def _folder(text: str) -> Path:
-    return Path(text).absolute()
 
 
 def _failed(text: str, code: int) -> int:

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from dicomae.dicom.outcome import LISTING
 from dicomae.errors import FileStatus
 from dicomae.spark import delta, edits, sql
 from dicomae.spark.listings import FOLDERS, Listed
+from dicomae.spark.location import Location
 from dicomae.spark.sql import quoted
 from dicomae.tables import FILES, HEADERS, QUARANTINE
 
@@ -29,14 +29,14 @@ class Changes:
     """
 
     version: int
-    new: tuple[str, ...] = ()
-    again: tuple[str, ...] = ()
-    vanished: tuple[str, ...] = ()
-    returned: tuple[str, ...] = ()
-    gone: tuple[str, ...] = ()
+    new: tuple[Location, ...] = ()
+    again: tuple[Location, ...] = ()
+    vanished: tuple[Location, ...] = ()
+    returned: tuple[Location, ...] = ()
+    gone: tuple[Location, ...] = ()
 
 
-def changes(root: Path, listed: Listed, top: str | None, staging: Path) -> Changes:
+def changes(root: Location, listed: Listed, top: str | None, staging: Location) -> Changes:
     """What the listing says that the ledger does not know.
 
     Parameters
@@ -58,7 +58,7 @@ def changes(root: Path, listed: Listed, top: str | None, staging: Path) -> Chang
         return Changes(version, **{kind: _written(connection, kind, staging) for kind in _KINDS})
 
 
-def trusted(root: Path, listed: Listed, staging: Path) -> tuple[Listed, tuple[str, ...]]:
+def trusted(root: Location, listed: Listed, staging: Location) -> tuple[Listed, tuple[Location, ...]]:
     """The listing with the settled folders that can be left alone; and the others, as files of `FOLDERS`.
 
     Of the others the ledger knows no file, as after a move, or one in quarantine: it may have been cut while
@@ -77,11 +77,11 @@ def trusted(root: Path, listed: Listed, staging: Path) -> tuple[Listed, tuple[st
             sql.write(connection, f"SELECT path FROM settled {join} JOIN known USING (path)", path)
             for join, path in zip(("SEMI", "ANTI"), paths, strict=True)
         ]
-    alone, others = ([str(path)] if n else [] for path, n in zip(paths, rows, strict=True))
+    alone, others = ([path] if n else [] for path, n in zip(paths, rows, strict=True))
     return replace(listed, settled=alone), tuple(others)
 
 
-def to_retry(root: Path, top: str, reasons: Sequence[str], staging: Path) -> Changes:
+def to_retry(root: Location, top: str, reasons: Sequence[str], staging: Location) -> Changes:
     """Quarantined files below `top`, of these reasons or all; of members, the archive that holds them.
 
     Rows of header tables are left out: only their table itself can be read again.
@@ -101,7 +101,7 @@ def to_retry(root: Path, top: str, reasons: Sequence[str], staging: Path) -> Cha
         return Changes(version, again=_written(connection, AGAIN, staging))
 
 
-def marks(root: Path, changes: Changes, run_id: str, staging: Path) -> edits.Edits:
+def marks(root: Location, changes: Changes, run_id: str, staging: Location) -> edits.Edits:
     """Edits of the ledger for what has vanished, is there again, or needs no row any more.
 
     Members of an archive that this run has read again, and not found in it, have vanished.
@@ -124,7 +124,7 @@ def marks(root: Path, changes: Changes, run_id: str, staging: Path) -> edits.Edi
         return edits.wanted(connection, found, staging)
 
 
-def counts(root: Path, staging: Path) -> dict[str, Any]:
+def counts(root: Location, staging: Location) -> dict[str, Any]:
     """What the ledger holds: files by status, and why some are in quarantine.
 
     Containers are no files: their members are.
@@ -159,11 +159,11 @@ def _is_below(path: str, folder: str) -> str:
     return f"({path} = {folder} OR starts_with({path}, {folder} || '/'))"
 
 
-def _written(connection: Any, kind: str, staging: Path) -> tuple[str, ...]:
+def _written(connection: Any, kind: str, staging: Location) -> tuple[Location, ...]:
     path = staging / f"{kind}.parquet"
     columns = ", ".join(LISTING.names)
     rows = sql.write(connection, f"SELECT {columns} FROM found WHERE change = '{kind}' ORDER BY path", path)
-    return (str(path),) if rows else ()
+    return (path,) if rows else ()
 
 
 _FOLDER = "parse_dirpath(old.path, 'forward_slash')"

@@ -3,15 +3,15 @@
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from pyspark import Accumulator
 
 from dicomae.dicom.listing import Listing
 from dicomae.dicom.outcome import LISTING, as_listing
+from dicomae.spark import location
+from dicomae.spark.location import Location
 
 _ROWS_TOGETHER = 1 << 16
 
@@ -30,7 +30,7 @@ class Wish:
     settled_before : as `list_folders` takes it.
     """
 
-    folder: Path
+    folder: Location
     found: Accumulator[int]
     settled_before: int | None = None
 
@@ -39,10 +39,10 @@ class Wish:
 class Listed:
     """Parquet files of `LISTING`, how many rows are files and failures; and of `FOLDERS` that are settled."""
 
-    paths: list[str]
+    paths: list[Location]
     files: int
     failures: int
-    settled: list[str] = field(default_factory=list)
+    settled: list[Location] = field(default_factory=list)
 
     def __add__(self, other: "Listed") -> "Listed":
         """Both."""
@@ -54,10 +54,11 @@ class Listed:
         )
 
 
-def write_folders(folder: Path, paths: Iterable[str]) -> str:
-    """Write a Parquet file of `FOLDERS` there; its path."""
-    written = str(folder / f"folders-{uuid.uuid4()}.parquet")
-    pq.write_table(pa.table([pa.array(paths, pa.string())], schema=FOLDERS), written)
+def write_folders(folder: Location, paths: Iterable[str]) -> Location:
+    """Write a Parquet file of `FOLDERS` there."""
+    written = folder / f"folders-{uuid.uuid4()}.parquet"
+    with location.parquet_writer(written, FOLDERS) as writer:
+        writer.write_table(pa.table([pa.array(paths, pa.string())], schema=FOLDERS))
     return written
 
 
@@ -71,7 +72,7 @@ class ListingWriter:
         self._settled: list[str] = []
         self._waiting: list[pa.RecordBatch] = []
         self._rows = 0
-        self._writer = pq.ParquetWriter(self.path, LISTING)
+        self._writer = location.parquet_writer(self.path, LISTING)
 
     def write(self, found: Listing) -> None:
         """Add what was found."""
@@ -89,7 +90,7 @@ class ListingWriter:
         self._flush()
         self._writer.close()
         settled = [write_folders(self._wish.folder, self._settled)] if self._settled else []
-        return Listed([str(self.path)], self.files, self.failures, settled)
+        return Listed([self.path], self.files, self.failures, settled)
 
     def _flush(self) -> None:
         if not self._waiting:

@@ -22,8 +22,9 @@ from dicomae.dicom import dicomdir, header_table, inventory, pathlist, source
 from dicomae.dicom.inventory_columns import Place
 from dicomae.dicom.listing import Listing
 from dicomae.errors import UsageError
-from dicomae.spark import discovery
+from dicomae.spark import discovery, location
 from dicomae.spark.listings import Listed, ListingWriter, Wish
+from dicomae.spark.location import Location
 from dicomae.spark.readers import Reader, file_reader, table_reader
 
 STANDARD_INPUT = "-"
@@ -49,7 +50,7 @@ class Origin:
     top: str | None
     reader: Reader
     is_table: bool = False
-    list_again: Callable[[SparkSession, Wish, Sequence[str]], Listed] | None = None
+    list_again: Callable[[SparkSession, Wish, Sequence[Location]], Listed] | None = None
 
 
 def of(arguments: Namespace, config: IngestConfig) -> Origin:
@@ -77,13 +78,20 @@ def of(arguments: Namespace, config: IngestConfig) -> Origin:
 def check(arguments: Namespace) -> None:
     """Raise UsageError where the tables would lie inside the source."""
     uri, root = arguments.source, arguments.tables
-    local = None if uri in (None, STANDARD_INPUT) else uri.removeprefix("file://")
-    if local is not None and "://" not in local and root.resolve().is_relative_to(Path(local).resolve()):
-        raise UsageError(f"--tables {root} lies inside --source {uri}; a run would ingest its own tables")
+    if uri not in (None, STANDARD_INPUT) and _is_inside(root, uri.removeprefix("file://")):
+        raise UsageError(
+            f"--tables {root} lies inside --source {source.shown(uri)}; a run would ingest its own tables"
+        )
+
+
+def _is_inside(root: Location, uri: str) -> bool:
+    if isinstance(root, Path):
+        return "://" not in uri and root.resolve().is_relative_to(Path(uri).resolve())
+    return uri.startswith("s3://") and f"{root}/".startswith(f"{location.parse(uri)}/")
 
 
 def _of_source(uri: str, config: IngestConfig) -> Origin:
-    name = f"--source {uri}"
+    name = f"--source {source.shown(uri)}"
     try:
         filesystem, path = source.open_file(uri)
     except UsageError:  # then it must be a folder
@@ -110,7 +118,7 @@ def _of_inventory(uri: str, path: str, config: IngestConfig) -> Origin:
         for batch in inventory.read_inventory(filesystem, file, {}, Place(top, source.path_prefix(uri))):
             yield Listing(batch, (), ())
 
-    return _of_list(f"--inventory {path}", uri, found, config)
+    return _of_list(f"--inventory {source.shown(path)}", uri, found, config)
 
 
 def _of_paths(config: IngestConfig) -> Origin:

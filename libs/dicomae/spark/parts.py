@@ -1,11 +1,9 @@
 """Bulk rows never cross the JVM: tasks write Parquet parts, and only their descriptors travel."""
 
 import json
-import os
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -15,6 +13,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from dicomae.dicom.parquet import ROW_GROUP, writer_options
+from dicomae.spark import location
+from dicomae.spark.location import Location
 from dicomae.tables import Table
 
 # What a task tells of a part: its table, its path inside the table's folder, bytes, rows, Delta's statistics.
@@ -40,7 +40,7 @@ def new_name() -> str:
 class PartWriter:
     """One Parquet part of a table; unlisted, so unseen, until a commit."""
 
-    def __init__(self, root: Path, table: Table, name: str | None = None) -> None:
+    def __init__(self, root: Location, table: Table, name: str | None = None) -> None:
         self.table = table
         self.name = name or new_name()
         self.path = root / table.name / self.name
@@ -75,7 +75,7 @@ class PartWriter:
         row = {
             "table": self.table.name,
             "path": self.name,
-            "size": os.path.getsize(self.path),
+            "size": location.size(self.path),
             "rows": self.rows,
             "modified": int(time.time() * 1000),
             "stats": json.dumps(stats),
@@ -86,7 +86,7 @@ class PartWriter:
         """Write what waits as a row group: small ones are slow to write and large on disk."""
         schema = self.table.schema
         if self._writer is None:
-            self._writer = pq.ParquetWriter(self.path, schema, **writer_options(schema))
+            self._writer = location.parquet_writer(self.path, schema, **writer_options(schema))
         if self._waiting:
             self._writer.write_table(pa.Table.from_batches(self._waiting, schema=schema))
         self._waiting = []
@@ -101,7 +101,7 @@ class PartWriter:
         self._bounds[name] = [min(low, bounds["min"]), max(high, bounds["max"])]
 
 
-def write_parts(rows: DataFrame, root: Path, table: Table, kernel: Callable[[], Kernel]) -> pa.Table:
+def write_parts(rows: DataFrame, root: Location, table: Table, kernel: Callable[[], Kernel]) -> pa.Table:
     """Send each Arrow batch of `rows` through a kernel and write what it returns as parts.
 
     Parameters

@@ -10,8 +10,10 @@ from itertools import accumulate
 from typing import TypeVar
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
+
+from dicomae.spark import location
+from dicomae.spark.location import Location
 
 Item = TypeVar("Item")
 
@@ -20,7 +22,7 @@ Item = TypeVar("Item")
 class Piece:
     """Rows `start` to `stop` of a Parquet file."""
 
-    path: str
+    path: Location
     start: int
     stop: int
 
@@ -30,21 +32,21 @@ class Piece:
         return self.stop - self.start
 
 
-def cut(paths: Sequence[str], rows: int) -> Iterator[Piece]:
+def cut(paths: Sequence[Location], rows: int) -> Iterator[Piece]:
     """All rows of the files in pieces of at most `rows`, in order."""
     for file in whole(paths):
         for start in range(0, file.stop, rows):
             yield Piece(file.path, start, min(start + rows, file.stop))
 
 
-def whole(paths: Sequence[str]) -> list[Piece]:
+def whole(paths: Sequence[Location]) -> list[Piece]:
     """All rows of each file as one piece."""
-    return [Piece(path, 0, pq.read_metadata(path).num_rows) for path in paths]
+    return [Piece(path, 0, location.parquet_file(path).metadata.num_rows) for path in paths]
 
 
 def read(piece: Piece, batch_rows: int, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
     """The rows of a piece in batches of at most `batch_rows`; of all columns, or of some."""
-    file = pq.ParquetFile(piece.path)
+    file = location.parquet_file(piece.path)
     sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
     ends = list(accumulate(sizes))
     groups = [i for i, end in enumerate(ends) if piece.start < end and end - sizes[i] < piece.stop]

@@ -10,7 +10,6 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.fs as pafs
-import pyarrow.parquet as pq
 
 from dicomae.config import IngestConfig
 from dicomae.dicom import archive, header_table, source
@@ -20,7 +19,7 @@ from dicomae.dicom.listing import listed
 from dicomae.dicom.outcome import as_listing
 from dicomae.dicom.rows import Failure, HeaderBatch
 from dicomae.errors import Reason
-from dicomae.spark import pieces
+from dicomae.spark import location, pieces
 from dicomae.spark.pieces import Piece
 
 _FAILED, _FILE, _ARCHIVE = range(3)  # kinds of rows of a listing
@@ -108,16 +107,17 @@ def table_reader(columns: ColumnMap) -> Reader:
 
     def read(piece: Piece) -> Iterator[Read]:
         filesystem = source.open_filesystem("/")
-        file = pq.ParquetFile(piece.path)
+        table = str(piece.path)
+        file = location.parquet_file(piece.path)
         wanted = columns_read(file.schema_arrow, columns)
         at = piece.start
         for batch in pieces.read(piece, rows, wanted):
             headers = header_table.from_table(batch, columns)
-            paths = header_table.paths(batch, headers, columns, piece.path, at).to_pylist()
+            paths = header_table.paths(batch, headers, columns, table, at).to_pylist()
             unknown = [None] * len(paths)
-            yield Read(as_listing(listed(paths, unknown, unknown)), headers, piece.path)
+            yield Read(as_listing(listed(paths, unknown, unknown)), headers, table)
             at += batch.num_rows
         if piece.start == 0:
-            yield Read(as_listing(source.list_paths(filesystem, [piece.path]).files), None)
+            yield Read(as_listing(source.list_paths(filesystem, [table]).files), None)
 
     return read

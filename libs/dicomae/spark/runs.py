@@ -9,13 +9,13 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version as package_version
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from dicomae.spark import delta
 from dicomae.spark.delta import State
+from dicomae.spark.location import Location
 from dicomae.tables import METRICS, RUNS
 
 _PACKAGES = (
@@ -58,7 +58,7 @@ def fingerprint(job: str, config_sha256: str, read: dict[str, State], written: d
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def last_summary(root: Path, job: str, wanted: str) -> dict[str, Any] | None:
+def last_summary(root: Location, job: str, wanted: str) -> dict[str, Any] | None:
     """Summary of the job's newest run that ended, where that run had the fingerprint `wanted`."""
     rows = delta.read_small(root, RUNS, ["job", "fingerprint", "finished", "summary"]).to_pylist()
     ended = [row for row in rows if row["job"] == job and row["finished"] is not None]
@@ -68,7 +68,7 @@ def last_summary(root: Path, job: str, wanted: str) -> dict[str, Any] | None:
     return dict(json.loads(mine[-1]["summary"]))
 
 
-def began_last_whole(root: Path, job: str, source: str) -> int | None:
+def began_last_whole(root: Location, job: str, source: str) -> int | None:
     """When the job's newest run began that took in all of `source`; None where there is none.
 
     Returns
@@ -87,7 +87,7 @@ def began_last_whole(root: Path, job: str, source: str) -> int | None:
     return int((max(whole).timestamp() - _CLOCKS_DIFFER_SECONDS) * 1e9) if whole else None
 
 
-def record(root: Path, run: Run, summary: dict[str, Any], finished: datetime | None) -> None:
+def record(root: Location, run: Run, summary: dict[str, Any], finished: datetime | None) -> None:
     """Add a run to `runs`; `finished` is None where it was interrupted."""
     row = {
         **dataclasses.asdict(run),
@@ -99,13 +99,13 @@ def record(root: Path, run: Run, summary: dict[str, Any], finished: datetime | N
     delta.append(root, RUNS, pa.Table.from_pylist([row], schema=RUNS.schema))
 
 
-def recorded(root: Path) -> set[str]:
+def recorded(root: Location) -> set[str]:
     """The run_ids of all runs that have a row."""
     return set(delta.read_small(root, RUNS, ["run_id"])["run_id"].to_pylist())
 
 
 def write_metrics(
-    root: Path, job: str, run_id: str, metrics: list[tuple[str, dict[str, object], float | None]]
+    root: Location, job: str, run_id: str, metrics: list[tuple[str, dict[str, object], float | None]]
 ) -> None:
     """Make (name, labels, value) the metrics of `job`."""
     rows = [

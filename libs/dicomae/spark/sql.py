@@ -5,47 +5,53 @@ over a large ledger is hardly more than such joins. DuckDB reads the very same P
 commit of a million rows took 2 s on two cores (2026-11-25). Larger ledgers have not been tried.
 """
 
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
+from fsspec.implementations.arrow import ArrowFSWrapper
 
 from dicomae.spark import delta
+from dicomae.spark.location import Location, Remote
 from dicomae.tables import Table
 
 MEMORY_LIMIT = "512MB"  # beyond, it spills
+_PROTOCOL = "dicomae"  # of what lies on S3: DuckDB's own reader of S3 would have to be downloaded
 
 
 @contextmanager
-def connected(staging: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A database in memory, which spills below `staging` and reaches no network."""
-    settings: dict[str, Any] = {
-        "memory_limit": MEMORY_LIMIT,
-        "temp_directory": str(staging / "spilled"),
-        "autoinstall_known_extensions": False,
-        "preserve_insertion_order": False,
-    }
-    connection = duckdb.connect(config=settings)
-    try:
-        yield connection
-    finally:
-        connection.close()
+def connected(staging: Location) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A database in memory, which spills to the driver's temporary folder and reads where `staging` is."""
+    with tempfile.TemporaryDirectory(prefix="dicomae-") as spilled:
+        settings: dict[str, Any] = {
+            "memory_limit": MEMORY_LIMIT,
+            "temp_directory": spilled,
+            "autoinstall_known_extensions": False,
+            "preserve_insertion_order": False,
+        }
+        connection = duckdb.connect(config=settings)
+        if isinstance(staging, Remote):
+            connection.register_filesystem(_Store(staging.filesystem))
+        try:
+            yield connection
+        finally:
+            connection.close()
 
 
-def name_table(connection: duckdb.DuckDBPyConnection, root: Path, table: Table) -> None:
+def name_table(connection: duckdb.DuckDBPyConnection, root: Location, table: Table) -> None:
     """Let SQL know the table, as it stands now, by its name; `part` is the part that holds a row."""
     name_files(connection, table.name, delta.parts(root, table), table.schema)
 
 
 def name_files(
-    connection: duckdb.DuckDBPyConnection, name: str, paths: Sequence[str], schema: pa.Schema
+    connection: duckdb.DuckDBPyConnection, name: str, paths: Sequence[Location], schema: pa.Schema
 ) -> None:
     """Let SQL know Parquet files of a schema by a name; `part` is the name of the file of a row."""
     if paths:
-        files = ", ".join(quoted(path) for path in paths)
+        files = ", ".join(address(path) for path in paths)
         rows = f"SELECT *, parse_filename(filename) AS part FROM read_parquet([{files}], filename = true)"
         connection.execute(f"CREATE VIEW {name} AS {rows}")
         return
@@ -53,14 +59,29 @@ def name_files(
     connection.register(name, nothing)
 
 
-def write(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> int:
+def write(connection: duckdb.DuckDBPyConnection, query: str, path: Location) -> int:
     """Write the rows of a query as one Parquet file, and none where there are none; their number."""
     (rows,) = connection.execute(f"SELECT count(*) FROM ({query})").fetchone() or (0,)
     if rows:
-        connection.execute(f"COPY ({query}) TO {quoted(str(path))} (FORMAT parquet, COMPRESSION zstd)")
+        connection.execute(f"COPY ({query}) TO {address(path)} (FORMAT parquet, COMPRESSION zstd)")
     return int(rows)
+
+
+def address(file: Location) -> str:
+    """A Parquet file as SQL names it."""
+    return quoted(f"{_PROTOCOL}://{file.path}" if isinstance(file, Remote) else str(file))
 
 
 def quoted(text: str) -> str:
     """A text as SQL writes it."""
     return "'" + text.replace("'", "''") + "'"
+
+
+class _Store(ArrowFSWrapper):  # type: ignore[misc]
+    """A store as DuckDB takes it, under a protocol of our own."""
+
+    protocol = _PROTOCOL
+
+    @classmethod
+    def _strip_protocol(cls, path: str) -> str:
+        return path.removeprefix(f"{_PROTOCOL}://")

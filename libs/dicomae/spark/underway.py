@@ -2,7 +2,7 @@
 
 What an interrupted run wrote names it as `run_id`; its note lets the next run give it a row of `runs`. A
 run holds the lock of its note, and the kernel lets go of that however the process ends; where a file
-system has no locks, no run is taken for interrupted.
+system has no locks, no run is taken for interrupted. On S3 there are none, and so no notes.
 """
 
 import dataclasses
@@ -15,15 +15,19 @@ from pathlib import Path
 
 from dicomae import tables
 from dicomae.spark import delta, runs
+from dicomae.spark.location import Location
 from dicomae.spark.runs import Run
 
 FOLDER = "_underway"
 
 
 @contextmanager
-def noted(root: Path, run: Run) -> Iterator[dict[str, int]]:
+def noted(root: Location, run: Run) -> Iterator[dict[str, int]]:
     """Keep a note while the block runs, and where it fails; gives the versions of all tables before it."""
     before = versions(root)
+    if not isinstance(root, Path):
+        yield before
+        return
     path = root / FOLDER / f"{run.run_id}.json"
     path.parent.mkdir(exist_ok=True)
     with path.open("w", encoding="utf-8") as file:
@@ -35,8 +39,10 @@ def noted(root: Path, run: Run) -> Iterator[dict[str, int]]:
     path.unlink(missing_ok=True)
 
 
-def record_interrupted(root: Path) -> None:
+def record_interrupted(root: Location) -> None:
     """Give each run that wrote and did not end its row of `runs`, without `finished`; forget the others."""
+    if not isinstance(root, Path):
+        return
     for path in sorted((root / FOLDER).glob("*.json")):
         note = _abandoned(path)
         if note is None:
@@ -49,7 +55,7 @@ def record_interrupted(root: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def versions(root: Path) -> dict[str, int]:
+def versions(root: Location) -> dict[str, int]:
     """The newest version of every table."""
     return {table.name: delta.version(root, table) for table in tables.ALL}
 

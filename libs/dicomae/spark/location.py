@@ -1,0 +1,208 @@
+"""Where tables, and what is no table yet, lie: in a local or mounted folder, or on S3.
+
+A local location is a plain `Path`, so that nothing stands between the jobs and the disk. One on S3 has as
+much of a `Path` as they need. Either travels to the executors.
+"""
+
+import os
+import shutil
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeAlias
+from urllib.parse import parse_qs, quote, unquote, urlsplit
+
+import pyarrow as pa
+import pyarrow.fs as pafs
+import pyarrow.parquet as pq
+
+from dicomae.dicom import source
+from dicomae.dicom.ioerrors import READ_ERRORS, explained
+from dicomae.errors import UsageError
+
+_SCHEME = "s3"
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A folder or an object on S3; as text `s3://bucket/path`, without credentials.
+
+    Attributes
+    ----------
+    uri : names the store, as `pyarrow.fs` takes it: credentials, endpoint, region.
+    path : the bucket and the path in it.
+    """
+
+    uri: str = field(repr=False)
+    path: str
+
+    def __str__(self) -> str:
+        return f"{_SCHEME}://{self.path}"
+
+    def __truediv__(self, name: str) -> "Remote":
+        return replace(self, path=f"{self.path}/{name}")
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return self.path.rpartition("/")[2]
+
+    @property
+    def filesystem(self) -> pafs.FileSystem:
+        """The store; one for each process."""
+        return _filesystem(self.uri)
+
+    def mkdir(self, *, parents: bool = False) -> None:
+        """Nothing: a store has objects alone."""
+
+
+Location: TypeAlias = Path | Remote
+
+
+def parse(text: str) -> Location:
+    """The location that a path or a URI names.
+
+    Raises
+    ------
+    UsageError
+        The URI is of another kind, or cannot be understood.
+    """
+    if "://" not in text:
+        return Path(text).absolute()
+    if not text.startswith(f"{_SCHEME}://"):
+        raise UsageError(
+            f"--tables {source.shown(text)}: give a local or mounted folder, or s3://bucket/path"
+        )
+    try:
+        _, path = pafs.FileSystem.from_uri(text)
+    except READ_ERRORS as error:
+        raise UsageError(f"--tables {source.shown(text)}: {_unreachable(error)}") from error
+    return Remote(text, path.rstrip("/"))
+
+
+def local(location: Location) -> Path:
+    """The location, of a job that does without Spark's own connector of S3.
+
+    Raises
+    ------
+    UsageError
+        It is on S3.
+    """
+    if isinstance(location, Path):
+        return location
+    raise UsageError(
+        f"--tables {location}: on S3 only jobs/ingest.py and jobs/retry.py keep tables; "
+        f"copy or mount the folder, and give its local path"
+    )
+
+
+def make(folder: Location) -> None:
+    """Make the folder, and those above it.
+
+    Raises
+    ------
+    UsageError
+        It cannot be made: of S3, a bucket that is not there, credentials that do not suffice.
+    """
+    try:
+        if isinstance(folder, Path):
+            folder.mkdir(parents=True, exist_ok=True)
+        else:
+            folder.filesystem.create_dir(folder.path)
+    except OSError as error:
+        told = os.strerror(error.errno or 0) if isinstance(folder, Path) else _unreachable(error)
+        raise UsageError(f"--tables {folder}: cannot be made: {told}") from error
+
+
+def is_folder(location: Location) -> bool:
+    """Whether there is such a folder.
+
+    Raises
+    ------
+    UsageError
+        The store cannot tell.
+    """
+    if isinstance(location, Path):
+        return location.is_dir()
+    try:
+        return bool(location.filesystem.get_file_info(location.path).type == pafs.FileType.Directory)
+    except READ_ERRORS as error:
+        raise UsageError(f"--tables {location}: {_unreachable(error)}") from error
+
+
+def remove(folder: Location) -> None:
+    """Remove a folder with all that is in it, as far as that goes."""
+    if isinstance(folder, Path):
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    with suppress(*READ_ERRORS):
+        folder.filesystem.delete_dir(folder.path)
+
+
+def size(file: Location) -> int:
+    """Bytes of a file."""
+    if isinstance(file, Path):
+        return os.path.getsize(file)
+    return int(file.filesystem.get_file_info(file.path).size)
+
+
+def write_text(file: Location, text: str) -> None:
+    """Make `text` the content of a file."""
+    if isinstance(file, Path):
+        file.write_text(text, encoding="utf-8")
+        return
+    with file.filesystem.open_output_stream(file.path) as stream:
+        stream.write(text.encode())
+
+
+def parquet_file(file: Location) -> pq.ParquetFile:
+    """A Parquet file, opened."""
+    if isinstance(file, Path):
+        return pq.ParquetFile(file)
+    # A request for what lies together, not for each column.
+    return pq.ParquetFile(file.path, filesystem=file.filesystem, pre_buffer=True)
+
+
+def parquet_writer(file: Location, schema: pa.Schema, **options: Any) -> pq.ParquetWriter:
+    """A writer of a new Parquet file; on S3 it is there when the writer is closed."""
+    if isinstance(file, Path):
+        return pq.ParquetWriter(file, schema, **options)
+    return pq.ParquetWriter(file.path, schema, filesystem=file.filesystem, **options)
+
+
+def delta_uri(folder: Location) -> str:
+    """How deltalake names the folder."""
+    return str(folder) if isinstance(folder, Path) else f"{_SCHEME}://{quote(folder.path)}"
+
+
+def delta_options(folder: Location) -> dict[str, str] | None:
+    """How deltalake reaches the folder; what the URI leaves open is taken from the environment."""
+    return None if isinstance(folder, Path) else _options(folder.uri)
+
+
+@cache
+def _options(uri: str) -> dict[str, str]:
+    parts = urlsplit(uri)
+    query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
+    scheme, endpoint = query.get("scheme", "https"), query.get("endpoint_override")
+    found = {
+        "access_key_id": unquote(parts.username or ""),
+        "secret_access_key": unquote(parts.password or ""),
+        "region": query.get("region", ""),
+        "endpoint_url": f"{scheme}://{endpoint}" if endpoint else "",
+        "allow_http": "true" if scheme == "http" else "",
+        # A commit is made only where there is none of its version: of two writers one learns that it lost.
+        "conditional_put": "etag",
+    }
+    return {key: value for key, value in found.items() if value}
+
+
+@cache
+def _filesystem(uri: str) -> pafs.FileSystem:
+    return pafs.FileSystem.from_uri(uri)[0]
+
+
+def _unreachable(error: Exception) -> str:
+    """What a store's refusal means; its message may hold the URI."""
+    return f"{explained(error)[1]}; check bucket, credentials, endpoint and region"
