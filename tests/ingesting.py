@@ -11,12 +11,13 @@ from dicomae import tables
 from dicomae.config import Config
 from dicomae.spark import delta, origins
 from dicomae.spark.ingest import Ingest, check, ingest, retry
+from dicomae.spark.location import Location
 
 
 class Ingesting:
     """Runs ingests one after the other into one folder of tables."""
 
-    def __init__(self, spark: SparkSession, root: Path, conf: Config, top: Path) -> None:
+    def __init__(self, spark: SparkSession, root: Location, conf: Config, top: Path) -> None:
         self.spark, self.root, self.conf, self.top = spark, root, conf, top
         self.runs = 0
 

@@ -89,8 +89,8 @@ def _opened(uri: str) -> tuple[pafs.FileSystem, str, pafs.FileType]:
     try:
         filesystem, path = _resolved(uri)
         return filesystem, path, filesystem.get_file_info(path).type
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise UsageError(f"{shown(uri)}: cannot be opened ({type(error).__name__}); check the URI") from error
+    except (pa.ArrowException, OSError, ValueError) as error:  # its text may hold the URI's password
+        raise UsageError(f"{shown(uri)}: cannot be opened ({type(error).__name__}); check the URI") from None
 
 
 def _resolved(uri: str) -> tuple[pafs.FileSystem, str]:

@@ -44,14 +44,22 @@ def prepare(root: Location) -> None:
         `root` cannot be made, or a table there has other columns than this version's.
     """
     location.make(root)
-    for table in tables.ALL:
-        if not version_exists(root, table):
-            _create(root, table)
-        elif _open(root, table).schema() != Schema.from_arrow(table.schema):
-            raise UsageError(
-                f"--tables {root}: table '{table.name}' was made by another version of dicomae "
-                f"(its columns differ); give another folder"
-            )
+    with location.reached(root):
+        for table in tables.ALL:
+            _prepare(root, table)
+
+
+def _prepare(root: Location, table: Table) -> None:
+    if not version_exists(root, table):
+        uri, options = _named(root, table)
+        DeltaTable.create(
+            uri, table.schema, mode="ignore", configuration=_PROPERTIES, storage_options=options
+        )
+    elif _open(root, table).schema() != Schema.from_arrow(table.schema):
+        raise UsageError(
+            f"--tables {root}: table '{table.name}' was made by another version of dicomae "
+            f"(its columns differ); give another folder"
+        )
 
 
 def require(root: Location) -> None:
@@ -197,11 +205,6 @@ def commit_parts(
     except CommitFailedError as error:
         raise ConflictError(table.name) from error
     return int(pa.compute.sum(parts["rows"]).as_py() or 0)
-
-
-def _create(root: Location, table: Table) -> None:
-    uri, options = _named(root, table)
-    DeltaTable.create(uri, table.schema, mode="ignore", configuration=_PROPERTIES, storage_options=options)
 
 
 def _open(root: Location, table: Table, version: int | None = None) -> DeltaTable:

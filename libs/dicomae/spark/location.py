@@ -5,13 +5,15 @@ much of a `Path` as they need. Either travels to the executors.
 """
 
 import os
+import re
 import shutil
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
-from urllib.parse import parse_qs, quote, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 import pyarrow as pa
 import pyarrow.fs as pafs
@@ -51,7 +53,7 @@ class Remote:
     @property
     def filesystem(self) -> pafs.FileSystem:
         """The store; one for each process."""
-        return _filesystem(self.uri)
+        return _filesystem(self.uri)[0]
 
     def mkdir(self, *, parents: bool = False) -> None:
         """Nothing: a store has objects alone."""
@@ -75,10 +77,12 @@ def parse(text: str) -> Location:
             f"--tables {source.shown(text)}: give a local or mounted folder, or s3://bucket/path"
         )
     try:
-        _, path = pafs.FileSystem.from_uri(text)
-    except READ_ERRORS as error:
-        raise UsageError(f"--tables {source.shown(text)}: {_unreachable(error)}") from error
-    return Remote(text, path.rstrip("/"))
+        path = _filesystem(text)[1].rstrip("/")
+    except READ_ERRORS as error:  # whose text holds the URI
+        raise UsageError(f"--tables {source.shown(text)}: {_refused(error)}") from None
+    if not path:
+        raise UsageError(f"--tables {text}: names no bucket; give s3://bucket/path")
+    return Remote(text, path)
 
 
 def local(location: Location) -> Path:
@@ -97,38 +101,47 @@ def local(location: Location) -> Path:
     )
 
 
+@contextmanager
+def reached(location: Location) -> Iterator[None]:
+    """Explain what a store refuses while the block runs; a disk's failure passes as it is.
+
+    Raises
+    ------
+    UsageError
+        There is no such bucket, credentials do not suffice, nothing answers.
+    """
+    try:
+        yield
+    except READ_ERRORS as error:
+        if isinstance(location, Path):
+            raise
+        raise UsageError(f"--tables {location}: {_refused(error)}") from None
+
+
 def make(folder: Location) -> None:
     """Make the folder, and those above it.
 
     Raises
     ------
     UsageError
-        It cannot be made: of S3, a bucket that is not there, credentials that do not suffice.
+        It cannot be made.
     """
-    try:
-        if isinstance(folder, Path):
-            folder.mkdir(parents=True, exist_ok=True)
-        else:
+    if isinstance(folder, Remote):
+        with reached(folder):
             folder.filesystem.create_dir(folder.path)
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        told = os.strerror(error.errno or 0) if isinstance(folder, Path) else _unreachable(error)
-        raise UsageError(f"--tables {folder}: cannot be made: {told}") from error
+        raise UsageError(f"--tables {folder}: cannot be made: {os.strerror(error.errno or 0)}") from error
 
 
 def is_folder(location: Location) -> bool:
-    """Whether there is such a folder.
-
-    Raises
-    ------
-    UsageError
-        The store cannot tell.
-    """
+    """Whether there is such a folder; see `reached`."""
     if isinstance(location, Path):
         return location.is_dir()
-    try:
+    with reached(location):
         return bool(location.filesystem.get_file_info(location.path).type == pafs.FileType.Directory)
-    except READ_ERRORS as error:
-        raise UsageError(f"--tables {location}: {_unreachable(error)}") from error
 
 
 def remove(folder: Location) -> None:
@@ -184,12 +197,12 @@ def delta_options(folder: Location) -> dict[str, str] | None:
 @cache
 def _options(uri: str) -> dict[str, str]:
     parts = urlsplit(uri)
-    query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
+    query = dict(parse_qsl(parts.query))
     scheme, endpoint = query.get("scheme", "https"), query.get("endpoint_override")
     found = {
         "access_key_id": unquote(parts.username or ""),
         "secret_access_key": unquote(parts.password or ""),
-        "region": query.get("region", ""),
+        "region": _filesystem(uri)[0].region,  # which pyarrow finds out where the URI leaves it open
         "endpoint_url": f"{scheme}://{endpoint}" if endpoint else "",
         "allow_http": "true" if scheme == "http" else "",
         # A commit is made only where there is none of its version: of two writers one learns that it lost.
@@ -199,10 +212,18 @@ def _options(uri: str) -> dict[str, str]:
 
 
 @cache
-def _filesystem(uri: str) -> pafs.FileSystem:
-    return pafs.FileSystem.from_uri(uri)[0]
+def _filesystem(uri: str) -> tuple[pafs.FileSystem, str]:
+    filesystem, path = pafs.FileSystem.from_uri(uri)
+    return filesystem, path
 
 
-def _unreachable(error: Exception) -> str:
-    """What a store's refusal means; its message may hold the URI."""
-    return f"{explained(error)[1]}; check bucket, credentials, endpoint and region"
+def _refused(error: Exception) -> str:
+    """What a store's refusal means, without its message: the store's own code, and what to check."""
+    text = str(error)
+    code = re.search(r"AWS Error (\w+)", text)
+    if code is None and "not found" in text:
+        return "no such bucket"
+    if code is None and isinstance(error, pa.ArrowInvalid):
+        return "no URI of S3; in keys write / as %2F, + as %2B and a space as %20"
+    found = code[1].lower().replace("_", " ") if code else explained(error)[1]
+    return f"{found}; check bucket, credentials, endpoint and region"

@@ -1,0 +1,229 @@
+"""Tables on S3: the same as local ones, by the jobs' own entry points; two writers do not lose each other."""
+
+import importlib.util
+import json
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.fs as pafs
+import pytest
+import s3server
+from conftest import HOME
+from files import write_file
+from ingesting import Ingesting
+from pyspark.sql import SparkSession
+from s3server import KEY, SECRET, uri_of
+
+from dicomae import tables
+from dicomae.config import Config
+from dicomae.errors import ConflictError, UsageError
+from dicomae.spark import delta, location
+from dicomae.spark.location import Location
+from dicomae.spark.parts import PartWriter
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("moto") is None, reason="moto is not installed: pip install -e .[dev]"
+)
+LEDGER = (tables.FILES, tables.HEADERS, tables.QUARANTINE)
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with s3server.serving() as address:
+        yield address
+
+
+@pytest.fixture
+def store(address: str) -> pafs.FileSystem:
+    return s3server.empty(address, "pacs", "tables")
+
+
+@pytest.fixture
+def remote(address: str, store: pafs.FileSystem) -> Location:
+    """A folder of empty tables on S3."""
+    root = location.parse(uri_of(address, "tables/of a/night"))
+    delta.prepare(root)
+    return root
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    """Instances, a copy, a conflict, members of an archive, and files that are none."""
+    top = tmp_path / "pacs" / "in"
+    write_file(top / "a" / "1.dcm", "1.1")
+    write_file(top / "a" / "2.dcm", "1.2", BodyPartExamined="CHEST")
+    write_file(top / "b" / "c" / "3.dcm", "1.3")
+    shutil.copy(top / "a" / "1.dcm", top / "b" / "copy.dcm")
+    write_file(top / "b" / "other.dcm", "1.2", BodyPartExamined="KNEE")
+    write_file(top / "b" / "nameless.dcm", None, ImageComments="x" * 100)
+    (top / "b" / "empty.dcm").write_bytes(b"")
+    with zipfile.ZipFile(top / "c.zip", "w") as file:
+        file.write(write_file(tmp_path / "4.dcm", "1.4"), "4.dcm")
+        file.write(top / "b" / "c" / "3.dcm", "3.dcm")
+    return top
+
+
+def _mirror(top: Path, store: pafs.FileSystem) -> None:
+    """Make the bucket `pacs` hold what is in a folder; what is the same stays as it is."""
+    there = {i.path: i for i in store.get_file_info(pafs.FileSelector("pacs", recursive=True)) if i.is_file}
+    here = {f"pacs/in/{path.relative_to(top)}": path for path in top.rglob("*") if path.is_file()}
+    for key in there.keys() - here.keys():
+        store.delete_file(key)
+    for key, path in here.items():
+        content = path.read_bytes()
+        if key in there and store.open_input_file(key).read() == content:
+            continue
+        with store.open_output_stream(key, compression=None) as stream:
+            stream.write(content)
+
+
+def _call(job: str, *arguments: str) -> tuple[int, str, str]:
+    command = [sys.executable, str(HOME / "jobs" / f"{job}.py"), *arguments]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, cwd="/", timeout=300)
+    return done.returncode, done.stdout, done.stderr
+
+
+def _rows(root: Location, table: tables.Table, below: str) -> list[dict[str, Any]]:
+    """The table's rows without run and time, and with paths from the source on; by path."""
+    rows = delta.read_small(root, table).to_pylist()
+    for row in rows:
+        for name in ("path", "original_path", "container"):
+            if row.get(name) is not None:
+                row[name] = row[name].removeprefix(below)
+        for name in ("run_id", "mtime"):
+            row.pop(name, None)
+    return sorted(rows, key=lambda row: str(row["path"]))
+
+
+def test_tables_on_s3_are_those_of_a_local_run_and_tell_no_secret(
+    spark: SparkSession, root: Path, remote: Location, conf: Config, archive: Path, address: str, store: Any
+) -> None:
+    local = Ingesting(spark, root, conf, archive)
+    on_s3 = ("--source", uri_of(address, "pacs/in"), "--tables", uri_of(address, "tables/of a/night"))
+    told = []
+
+    def same(job: str, counts: dict[str, Any]) -> None:
+        code, out, err = _call(job, *on_s3)
+        assert code == 0, err
+        told.append(out + err)
+        summary = json.loads(out.splitlines()[-1])
+        names = ("files", "rows", "duplicates", "conflicts", "quarantined", "containers", "vanished")
+        assert {name: summary[name] for name in names} == {name: counts[name] for name in names}
+        assert summary["files"] == summary["rows"] + summary["duplicates"] + summary["quarantined"]
+        for table in LEDGER:
+            assert _rows(remote, table, "s3://pacs/in/") == _rows(root, table, f"{archive}/")
+            assert delta.version(remote, table) == delta.version(root, table)
+
+    _mirror(archive, store)
+    same("ingest", local())
+    write_file(archive / "z" / "new.dcm", "1.9")
+    write_file(archive / "a" / "2.dcm", "1.77", Modality="MR", SeriesDescription="longer than before")
+    (archive / "b" / "c" / "3.dcm").unlink()
+    _mirror(archive, store)
+    same("ingest", local())
+    nameless = archive / "b" / "nameless.dcm"
+    content = write_file(archive.parent / "x.dcm", "1.6").read_bytes()
+    nameless.write_bytes(content.ljust(nameless.stat().st_size, b"\0"))
+    _mirror(archive, store)
+    same("retry", local.retry())
+
+    told += [str(delta.read_small(remote, table).to_pylist()) for table in tables.ALL]
+    objects = store.get_file_info(pafs.FileSelector("tables", recursive=True))
+    told += [str(store.open_input_file(info.path).read()) for info in objects if info.is_file]
+    assert not any(secret in text for secret in (KEY, "wJalr") for text in told)
+    assert not [info.path for info in objects if info.is_file and "/_staging/" in info.path]
+    assert len(delta.read_small(remote, tables.RUNS)) == 3
+
+
+def _part(root: Location, *paths: str) -> pa.Table:
+    writer = PartWriter(root, tables.FILES)
+    rows: list[dict[str, Any]] = [{"path": path, "status": "parsed", "vanished": False} for path in paths]
+    writer.write(pa.RecordBatch.from_pylist(rows, schema=tables.FILES.schema))
+    return pa.Table.from_batches([writer.finish()])
+
+
+def test_of_two_writers_of_the_same_version_one_learns_that_it_lost(
+    remote: Location, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, theirs = _part(remote, "a"), _part(remote, "b")
+    transaction = delta.Transaction
+
+    def overtaken(*named: Any) -> Any:  # called after the version was looked at, before it is written
+        monkeypatch.setattr(delta, "Transaction", transaction)
+        assert delta.commit_parts(remote, tables.FILES, theirs, 0, overwrite=False) == 1
+        return transaction(*named)
+
+    monkeypatch.setattr(delta, "Transaction", overtaken)
+    with pytest.raises(ConflictError):
+        delta.commit_parts(remote, tables.FILES, ours, 0, overwrite=False)
+    assert delta.read_small(remote, tables.FILES)["path"].to_pylist() == ["b"]
+
+
+def test_an_ingest_that_another_one_overtakes_goes_on_from_there(
+    spark: SparkSession, remote: Location, conf: Config, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, rival = Ingesting(spark, remote, conf, archive), Ingesting(spark, remote, conf, archive / "b")
+    rival.runs = 1
+    transaction = delta.Transaction
+
+    def overtaken(*named: Any) -> Any:
+        monkeypatch.setattr(delta, "Transaction", transaction)
+        assert rival()["files"] == 5
+        return transaction(*named)
+
+    monkeypatch.setattr(delta, "Transaction", overtaken)
+    counts = run()
+    files = delta.read_small(remote, tables.FILES)["path"].to_pylist()
+    assert len(set(files)) == len(files) == 10  # nine files, and the archive
+    assert (counts["files"], counts["containers"]) == (9, 1)
+    # 1.1 and 1.2 are those of `b`, which was first; 1.3 is there and in the archive.
+    assert (counts["rows"], counts["duplicates"], counts["quarantined"]) == (4, 3, 2)
+    assert counts["conflicts"] == 1
+
+
+@pytest.mark.parametrize("job", ["sample", "experiment"])
+def test_other_jobs_refuse_at_once_and_name_the_remedy(job: str, address: str, tmp_path: Path) -> None:
+    source = ("--source", str(tmp_path)) if job == "experiment" else ()
+    code, out, err = _call(job, *source, "--tables", uri_of(address, "tables/t"))
+    assert (code, out) == (2, "")
+    assert err.startswith("error: --tables s3://tables/t: on S3 only jobs/ingest.py and jobs/retry.py")
+    assert "wJalr" not in err
+
+
+@pytest.mark.usefixtures("store")
+def test_a_retry_fills_no_bucket_of_anything_else(address: str, store: pafs.FileSystem) -> None:
+    store.create_dir("tables/photos")
+    for path, told in (("photos", "no tables here"), ("mistyped", "no such folder")):
+        code, out, err = _call("retry", "--tables", uri_of(address, f"tables/{path}"))
+        assert (code, out) == (2, "")
+        assert f"error: --tables s3://tables/{path}: {told}" in err
+    found = store.get_file_info(pafs.FileSelector("tables", recursive=True))
+    assert [info.path for info in found] == ["tables/photos"]
+
+
+def test_a_bad_source_is_told_without_its_secret(address: str, store: pafs.FileSystem) -> None:
+    tables_uri = uri_of(address, "tables/t")
+    for path, told in (("pacs/nowhere", "no such folder"), ("pacs", "no files here")):
+        code, out, err = _call("ingest", "--source", uri_of(address, path), "--tables", tables_uri)
+        assert (code, out) == (2, "")
+        assert f"error: --source s3://{path}: {told}" in err
+        assert "wJalr" not in err
+        assert KEY not in err
+
+
+def test_tables_inside_a_source_on_s3_are_a_bad_call(
+    spark: SparkSession, remote: Location, conf: Config, address: str, tmp_path: Path
+) -> None:
+    run = Ingesting(spark, remote, conf, tmp_path)
+    for inside in ("tables", "tables/of a", "tables/of a/night"):
+        with pytest.raises(UsageError, match="lies inside --source s3://tables") as raised:
+            run.of(source=uri_of(address, inside))
+        assert SECRET not in str(raised.value)
+    with pytest.raises(UsageError, match="no such folder"):  # a name that begins alike holds nothing of it
+        run.of(source=uri_of(address, "tables/of"))
