@@ -6,6 +6,7 @@ ends the job after its next commit (ingest.files_per_commit); run it again to go
 
   .venv/bin/python jobs/ingest.py --source /pacs --tables DIR             a folder, archives in it inside
   .venv/bin/python jobs/ingest.py --source s3://bucket/pacs --tables DIR  an object store
+  .venv/bin/python jobs/ingest.py --source /pacs --tables 's3://bucket/dicomae?region=eu-south-1'
   .venv/bin/python jobs/ingest.py --source /media/cd/DICOMDIR --tables DIR
   find /pacs -newer mark -print0 | .venv/bin/python jobs/ingest.py --source - --tables DIR
   .venv/bin/python jobs/ingest.py --source /pacs --inventory list.parquet --tables DIR

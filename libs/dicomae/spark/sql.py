@@ -8,18 +8,18 @@ commit of a million rows took 2 s on two cores (2026-11-25). Larger ledgers have
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import duckdb
 import pyarrow as pa
-from fsspec.implementations.arrow import ArrowFSWrapper
 
 from dicomae.spark import delta
 from dicomae.spark.location import Location, Remote
+from dicomae.spark.objects import PROTOCOL, Objects
 from dicomae.tables import Table
 
 MEMORY_LIMIT = "512MB"  # beyond, it spills
-_PROTOCOL = "dicomae"  # of what lies on S3: DuckDB's own reader of S3 would have to be downloaded
 
 
 @contextmanager
@@ -34,7 +34,7 @@ def connected(staging: Location) -> Iterator[duckdb.DuckDBPyConnection]:
         }
         connection = duckdb.connect(config=settings)
         if isinstance(staging, Remote):
-            connection.register_filesystem(_Store(staging.filesystem))
+            connection.register_filesystem(_objects(staging.uri))
         try:
             yield connection
         finally:
@@ -69,7 +69,7 @@ def write(connection: duckdb.DuckDBPyConnection, query: str, path: Location) -> 
 
 def address(file: Location) -> str:
     """A Parquet file as SQL names it."""
-    return quoted(f"{_PROTOCOL}://{file.path}" if isinstance(file, Remote) else str(file))
+    return quoted(f"{PROTOCOL}://{file.path}" if isinstance(file, Remote) else str(file))
 
 
 def quoted(text: str) -> str:
@@ -77,11 +77,6 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-class _Store(ArrowFSWrapper):  # type: ignore[misc]
-    """A store as DuckDB takes it, under a protocol of our own."""
-
-    protocol = _PROTOCOL
-
-    @classmethod
-    def _strip_protocol(cls, path: str) -> str:
-        return path.removeprefix(f"{_PROTOCOL}://")
+@cache
+def _objects(uri: str) -> Objects:
+    return Objects(Remote(uri, "").filesystem)
