@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +25,7 @@ from dicomae import tables
 from dicomae.config import Config
 from dicomae.errors import ConflictError, UsageError
 from dicomae.spark import delta, location
-from dicomae.spark.location import Location
+from dicomae.spark.location import Location, Remote
 from dicomae.spark.parts import PartWriter
 
 pytestmark = pytest.mark.skipif(
@@ -45,9 +46,10 @@ def store(address: str) -> pafs.FileSystem:
 
 
 @pytest.fixture
-def remote(address: str, store: pafs.FileSystem) -> Location:
+def remote(address: str, store: pafs.FileSystem) -> Remote:
     """A folder of empty tables on S3."""
     root = location.parse(uri_of(address, "tables/of a/night"))
+    assert isinstance(root, Remote)
     delta.prepare(root)
     return root
 
@@ -185,6 +187,30 @@ def test_an_ingest_that_another_one_overtakes_goes_on_from_there(
     # 1.1 and 1.2 are those of `b`, which was first; 1.3 is there and in the archive.
     assert (counts["rows"], counts["duplicates"], counts["quarantined"]) == (4, 3, 2)
     assert counts["conflicts"] == 1
+
+
+def test_what_a_killed_run_left_is_made_good_by_the_next(
+    spark: SparkSession, root: Path, remote: Remote, conf: Config, archive: Path, store: pafs.FileSystem
+) -> None:
+    undisturbed = Ingesting(spark, root, conf, archive)()
+    headers = "tables/of a/night/headers/_delta_log/00000000000000000001.json"
+    command = [
+        sys.executable,
+        str(HOME / "jobs" / "ingest.py"),
+        "--source",
+        str(archive),
+        "--tables",
+        remote.uri,
+    ]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as killed:
+        while not store.get_file_info(headers).is_file and killed.poll() is None:
+            time.sleep(0.01)
+        killed.kill()  # between the commits, of which the ledger's is the last
+    counts = Ingesting(spark, remote, conf, archive)()
+    names = ("files", "rows", "duplicates", "conflicts", "quarantined", "containers", "vanished")
+    assert {name: counts[name] for name in names} == {name: undisturbed[name] for name in names}
+    for table in LEDGER:
+        assert _rows(remote, table, f"{archive}/") == _rows(root, table, f"{archive}/")
 
 
 @pytest.mark.parametrize("job", ["sample", "experiment"])

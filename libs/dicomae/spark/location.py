@@ -81,12 +81,12 @@ def parse(text: str) -> Location:
     except READ_ERRORS as error:  # whose text holds the URI
         raise UsageError(f"--tables {source.shown(text)}: {_refused(error)}") from None
     if not path:
-        raise UsageError(f"--tables {text}: names no bucket; give s3://bucket/path")
+        raise UsageError(f"--tables {source.shown(text)}: names no bucket; give s3://bucket/path")
     return Remote(text, path)
 
 
 def local(location: Location) -> Path:
-    """The location, of a job that does without Spark's own connector of S3.
+    """The location as a path, for jobs that read tables by Spark, which has no connector of S3 here.
 
     Raises
     ------
