@@ -1,6 +1,8 @@
 """When a job has something to do, and what it leaves in `runs`."""
 
 import argparse
+import errno
+import fcntl
 import json
 import shutil
 from dataclasses import replace
@@ -13,7 +15,7 @@ from pyspark.sql import SparkSession
 from dicomae import tables
 from dicomae.config import Config
 from dicomae.spark import delta
-from dicomae.spark.job import Context, Job, Summary, execute
+from dicomae.spark.job import Context, Job, Summary, execute, staging_folder
 
 
 def _rows(table: tables.Table, **values: object) -> pa.Table:
@@ -108,10 +110,43 @@ def test_a_run_that_wrote_nothing_and_did_not_end_leaves_no_row(context: Context
     ] == [True]
 
 
+def _killed(context: Context) -> Summary:
+    """What SIGKILL leaves: nobody has removed the folder."""
+    (context.root / "_staging" / context.run_id).mkdir(parents=True)
+    raise MemoryError
+
+
+def _staged(root: Path) -> int:
+    return len(list((root / "_staging").iterdir()))
+
+
+def test_what_an_interrupted_run_has_staged_is_removed(context: Context) -> None:
+    with pytest.raises(MemoryError):
+        execute(replace(JOB, run=_killed), context, "train")
+    assert _staged(context.root) == 1
+    execute(JOB, context, "train")
+    assert _staged(context.root) == 0
+
+
+def test_where_nothing_has_locks_nothing_that_is_staged_is_removed(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "no locks")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    with pytest.raises(MemoryError):
+        execute(replace(JOB, run=_killed), context, "train")
+    execute(JOB, context, "train")
+    assert _staged(context.root) == 1
+
+
 def test_a_run_that_goes_on_is_not_taken_for_an_interrupted_one(context: Context) -> None:
     def run(inner: Context) -> Summary:
         summary = _run(inner)
-        execute(replace(JOB, name="embed"), context, "embed")
+        with staging_folder(inner) as staging:
+            execute(replace(JOB, name="embed"), context, "embed")
+            assert staging.is_dir()
         return summary
 
     execute(replace(JOB, run=run), context, "train")

@@ -92,7 +92,7 @@ class Job:
 @contextmanager
 def staging_folder(context: Context) -> Iterator[Location]:
     """A folder of this run for what is no table yet; gone afterwards."""
-    staging = context.root / "_staging" / context.run_id
+    staging = context.root / underway.STAGING / context.run_id
     staging.mkdir(parents=True)
     try:
         yield staging

@@ -1,13 +1,15 @@
 """Runs that have begun and not ended, as notes below `_underway`.
 
-What an interrupted run wrote names it as `run_id`; its note lets the next run give it a row of `runs`. A
-run holds the lock of its note, and the kernel lets go of that however the process ends; where a file
-system has no locks, no run is taken for interrupted. On S3 there are none, and so no notes.
+What an interrupted run wrote names it as `run_id`; its note lets the next run give it a row of `runs`, and
+remove what it staged. A run holds the lock of its note, and the kernel lets go of that however the process
+ends; where a file system has no locks, no run is taken for interrupted. On S3 there are none, and so no
+notes.
 """
 
 import dataclasses
 import fcntl
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -19,6 +21,7 @@ from dicomae.spark.location import Location
 from dicomae.spark.runs import Run
 
 FOLDER = "_underway"
+STAGING = "_staging"  # of folders named by their run, for what is no table yet
 
 
 @contextmanager
@@ -40,7 +43,10 @@ def noted(root: Location, run: Run) -> Iterator[dict[str, int]]:
 
 
 def record_interrupted(root: Location) -> None:
-    """Give each run that wrote and did not end its row of `runs`, without `finished`; forget the others."""
+    """Give each run that wrote and did not end its row of `runs`, without `finished`; forget the others.
+
+    The folders that they staged in go.
+    """
     if not isinstance(root, Path):
         return
     for path in sorted((root / FOLDER).glob("*.json")):
@@ -52,6 +58,7 @@ def record_interrupted(root: Location) -> None:
         if wrote and run.run_id not in runs.recorded(root):
             summary = {"job": run.job, "run_id": run.run_id, "interrupted": True, "wrote": wrote}
             runs.record(root, run, summary, finished=None)
+        shutil.rmtree(root / STAGING / run.run_id, ignore_errors=True)
         path.unlink(missing_ok=True)
 
 
