@@ -218,6 +218,16 @@ def test_the_newest_content_takes_the_uid_where_that_is_the_rule(run: Ingesting)
     assert (counts["rows"], counts["files"]) == (3, 10)
 
 
+@pytest.mark.parametrize("files_per_commit", [1, 4])
+def test_many_commits_decide_as_one_does(run: Ingesting, files_per_commit: int) -> None:
+    write_file(run.top / "zero.dcm", "1.2", BodyPartExamined="ANKLE")  # listed first, the last by its path
+    run.conf = replace(run.conf, ingest=replace(run.conf.ingest, files_per_commit=files_per_commit))
+    run()
+    files = run.table(tables.FILES)
+    originals = {name: Path(row["original_path"]).name for name, row in files.items() if row["original_path"]}
+    assert originals == {"copy.dcm": "1.dcm", "other.dcm": "2.dcm", "zero.dcm": "2.dcm"}
+
+
 def test_tables_inside_the_source_are_a_bad_call(run: Ingesting) -> None:
     run.top = run.root.parent
     with pytest.raises(UsageError, match="lies inside --source"):

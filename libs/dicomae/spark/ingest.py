@@ -78,7 +78,8 @@ def ingest(run: Ingest, origin: Origin) -> dict[str, Any]:
     if listed.files + listed.failures == 0 and not listed.settled:
         raise UsageError(f"{origin.name}: no files here")
     with step(run.spark, f"comparing {listed.files:,} files with the ledger"):
-        changes = ledger.changes(run.root, listed, origin.top, run.staging)
+        together = run.config.ingest.files_per_commit
+        changes = ledger.changes(run.root, listed, origin.top, together, run.staging)
     read = take_in(run, changes, origin.reader, is_table=origin.is_table)
     return {"source": origin.top, "listed": listed.files, "new": read["files"], **_ended(run, read)}
 

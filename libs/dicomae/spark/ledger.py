@@ -24,7 +24,7 @@ class Changes:
 
     Attributes
     ----------
-    new, again : rows of `LISTING`, in the order of paths.
+    new, again : rows of `LISTING`.
     vanished, returned, gone : `path` of rows of the ledger.
     """
 
@@ -36,16 +36,20 @@ class Changes:
     gone: tuple[Location, ...] = ()
 
 
-def changes(root: Location, listed: Listed, top: str | None, staging: Location) -> Changes:
+def changes(root: Location, listed: Listed, top: str | None, together: int, staging: Location) -> Changes:
     """What the listing says that the ledger does not know.
+
+    In the order of paths, so that a run that is interrupted and begun again decides on a contested
+    SOPInstanceUID as one that is not; in any order where all that is listed is committed together.
 
     Parameters
     ----------
     top : the folder that the listing is complete for, as the ledger writes it; None where it is a mere
         list, which says nothing of what has vanished.
+    together : files that are committed together.
     """
     version = delta.version(root, FILES)
-    if delta.is_empty(root, FILES) and top is not None:
+    if delta.is_empty(root, FILES) and top is not None and listed.files + listed.failures <= together:
         return Changes(version, new=tuple(listed.paths))
     below = "true" if top is None else _is_below("path", quoted(top.rstrip("/")))
     with sql.connected(staging) as connection:
