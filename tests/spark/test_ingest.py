@@ -17,7 +17,7 @@ from pyspark.sql import SparkSession
 
 from dicomae import tables
 from dicomae.config import Config
-from dicomae.errors import UsageError
+from dicomae.errors import JobError, UsageError
 from dicomae.spark import delta
 
 
@@ -151,6 +151,56 @@ def test_a_crash_leaves_nothing_behind(
     assert statuses == {"parsed": 3, "duplicate": 1, "duplicate_uid_conflict": 1, "quarantined": 3}
     assert counts["rows"] == 3
     assert {row["attempts"] for row in run.table(tables.FILES).values()} == {1}
+
+
+def _lose_headers(root: Path) -> None:
+    shutil.rmtree(root / tables.HEADERS.name)
+    delta.prepare(root)
+
+
+def test_headers_that_were_lost_are_read_again(run: Ingesting) -> None:
+    shutil.make_archive(str(run.top / "packed"), "zip", write_file(run.top.parent / "p" / "4", "1.4").parent)
+    counts, statuses = run(), _statuses(run)
+    held = run.table(tables.HEADERS)
+    _lose_headers(run.root)
+    again = run()
+    assert (again["new"], again["rows"]) == (6, 4)  # three files, their two copies, an archive
+    assert _statuses(run) == statuses
+    assert _without_runs(run.table(tables.HEADERS)) == _without_runs(held)
+    assert again["files"] == counts["files"]
+    versions = run.versions()
+    assert run()["new"] == 0
+    assert run.versions() == versions
+
+
+def test_of_headers_that_were_lost_a_copy_is_read_where_the_file_has_vanished(run: Ingesting) -> None:
+    run()
+    (run.top / "a" / "1.dcm").unlink()
+    (run.top / "b" / "c" / "3.dcm").unlink()
+    assert run()["vanished"] == 2
+    _lose_headers(run.root)
+    counts = run()
+    assert sorted(run.table(tables.HEADERS)) == ["2.dcm", "copy.dcm"]
+    assert (counts["files"], counts["rows"], counts["vanished"]) == (6, 2, 0)
+
+
+def test_headers_of_another_source_that_were_lost_are_told(run: Ingesting, tmp_path: Path) -> None:
+    run()
+    _lose_headers(run.root)
+    write_file(tmp_path / "other" / "7.dcm", "1.7")
+    with pytest.raises(JobError, match="'headers' lacks 3 rows; ingest all sources again"):
+        run.of(source=str(tmp_path / "other"))
+    assert set(run.table(tables.HEADERS)) == {"7.dcm"}
+    run()
+    assert set(run.table(tables.HEADERS)) == {"1.dcm", "2.dcm", "3.dcm", "7.dcm"}
+
+
+def _statuses(run: Ingesting) -> dict[str, str]:
+    return {name: row["status"] for name, row in run.table(tables.FILES).items()}
+
+
+def _without_runs(rows: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {name: {**row, "run_id": None} for name, row in rows.items()}
 
 
 def test_retry_takes_up_the_reasons_that_are_named(run: Ingesting) -> None:

@@ -1,6 +1,7 @@
 """`ingest.trust_folders`: folders that have not changed since the last whole run are left alone."""
 
 import os
+import shutil
 import time
 from argparse import Namespace
 from collections.abc import Callable
@@ -77,6 +78,14 @@ def test_a_folder_that_holds_a_file_in_quarantine_is_looked_at(night: Night, top
     (top / "study-1" / "slow.dcm").write_bytes(whole)
     counts = night()
     assert (counts["listed"], counts["new"], counts["quarantined"]) == (3, 1, 0)
+
+
+def test_a_folder_whose_headers_are_lost_is_looked_at(night: Night, top: Path, root: Path) -> None:
+    night()
+    shutil.rmtree(root / tables.HEADERS.name)
+    delta.prepare(root)
+    counts = night()
+    assert (counts["listed"], counts["new"], counts["rows"], counts["vanished"]) == (4, 4, 4, 0)
 
 
 def test_folders_that_were_moved_here_are_new(night: Night, top: Path, tmp_path: Path) -> None:

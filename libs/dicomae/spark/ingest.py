@@ -238,9 +238,12 @@ def counted(run: Ingest) -> dict[str, Any]:
     Raises
     ------
     JobError
-        Files are not rows + duplicates + quarantined: a defect of ours.
+        Files are not rows + duplicates + quarantined: rows of other sources were lost, or a defect of ours.
     """
     found = ledger.counts(run.root, run.staging)
-    if found["files"] != found["rows"] + found["duplicates"] + found["quarantined"]:
+    lost = found["files"] - (found["rows"] + found["duplicates"] + found["quarantined"])
+    if lost > 0:
+        raise JobError(f"--tables {run.root}: table 'headers' lacks {lost} rows; ingest all sources again")
+    if lost:
         raise JobError(f"files are not rows + duplicates + quarantined: {found}; please report this")
     return found

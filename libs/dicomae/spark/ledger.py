@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import duckdb
+
 from dicomae.dicom.outcome import LISTING
 from dicomae.errors import FileStatus
 from dicomae.spark import delta, edits, sql
@@ -13,7 +15,8 @@ from dicomae.spark.sql import quoted
 from dicomae.tables import FILES, HEADERS, QUARANTINE
 
 # What a listing says of a file: unknown to the ledger; known and changed, or to be read again for another
-# reason; no longer in the source; there again, unchanged; a folder that can be listed again.
+# reason; no longer in the source; there again, unchanged; needs no row any more, as a folder that can be
+# listed again.
 NEW, AGAIN, VANISHED, RETURNED, GONE = _KINDS = ("new", "again", "vanished", "returned", "gone")
 ARCHIVES = r"\.(zip|tar|tgz|tar\.gz)$"  # what is read inside
 
@@ -56,6 +59,7 @@ def changes(root: Location, listed: Listed, top: str | None, together: int, stag
         sql.name_table(connection, root, FILES)
         sql.name_files(connection, "listing", listed.paths, LISTING)
         sql.name_files(connection, "settled", listed.settled, FOLDERS)
+        _name_lost(connection, root)
         connection.execute(_FOUND.format(join="LEFT" if top is None else "FULL", below=below))
         connection.execute(_HIDDEN)
         connection.execute(_COPIES)
@@ -66,15 +70,16 @@ def trusted(root: Location, listed: Listed, staging: Location) -> tuple[Listed, 
     """The listing with the settled folders that can be left alone; and the others, as files of `FOLDERS`.
 
     Of the others the ledger knows no file, as after a move, or one in quarantine: it may have been cut while
-    it was written, and is whole now.
+    it was written, and is whole now; or one whose row of `headers` is lost.
     """
     with sql.connected(staging) as connection:
         sql.name_table(connection, root, FILES)
         sql.name_files(connection, "settled", listed.settled, FOLDERS)
+        _name_lost(connection, root)
         connection.execute(
             f"CREATE VIEW known AS SELECT {_FOLDER} AS path FROM files AS old "
             f"WHERE container IS NULL AND NOT vanished GROUP BY 1 "
-            f"HAVING bool_and(status <> '{FileStatus.QUARANTINED}')"
+            f"HAVING bool_and(status <> '{FileStatus.QUARANTINED}' AND path NOT IN (SELECT path FROM lost))"
         )
         paths = [staging / f"{name}.parquet" for name in ("trusted", "others")]
         rows = [
@@ -115,15 +120,13 @@ def marks(root: Location, changes: Changes, run_id: str, staging: Location) -> e
             sql.name_table(connection, root, table)
         for kind in (AGAIN, VANISHED, RETURNED, GONE):
             sql.name_files(connection, kind, getattr(changes, kind), LISTING)
-        # Members go with their archive.
-        its_file = "coalesce(container, path)"
         missed = f"container IN (SELECT path FROM again) AND run_id <> {quoted(run_id)} AND NOT vanished"
         found = [
             edits.marked(FILES, f"files WHERE {missed}", vanished=True),
-            edits.marked(FILES, f"files WHERE {its_file} IN (SELECT path FROM vanished)", vanished=True),
-            edits.marked(FILES, f"files WHERE {its_file} IN (SELECT path FROM returned)", vanished=False),
-            edits.dropped(FILES, "files WHERE path IN (SELECT path FROM gone)"),
-            edits.dropped(QUARANTINE, "quarantine WHERE path IN (SELECT path FROM gone)"),
+            edits.marked(FILES, f"files WHERE {_ITS_FILE} IN (SELECT path FROM vanished)", vanished=True),
+            edits.marked(FILES, f"files WHERE {_ITS_FILE} IN (SELECT path FROM returned)", vanished=False),
+            edits.dropped(FILES, f"files WHERE {_ITS_FILE} IN (SELECT path FROM gone)"),
+            edits.dropped(QUARANTINE, f"quarantine WHERE path IN ({_OF_GONE})"),
         ]
         return edits.wanted(connection, found, staging)
 
@@ -155,6 +158,10 @@ def counts(root: Location, staging: Location) -> dict[str, Any]:
     }
 
 
+_ITS_FILE = "coalesce(container, path)"  # members go with their archive
+
+_OF_GONE = f"SELECT path FROM files WHERE {_ITS_FILE} IN (SELECT path FROM gone)"
+
 # Two paths of each reason.
 _EXAMPLES = "SELECT reason, min(path, 2) FROM files WHERE reason IS NOT NULL GROUP BY 1 ORDER BY 1"
 
@@ -163,7 +170,19 @@ def _is_below(path: str, folder: str) -> str:
     return f"({path} = {folder} OR starts_with({path}, {folder} || '/'))"
 
 
-def _written(connection: Any, kind: str, staging: Location) -> tuple[Location, ...]:
+def _name_lost(connection: duckdb.DuckDBPyConnection, root: Location) -> None:
+    """Let SQL know, as `lost`, the files whose rows of `headers`, or those of their members, are not there.
+
+    They are looked for where the numbers of rows differ.
+    """
+    connection.execute("CREATE TABLE lost (path VARCHAR)")
+    parsed = connection.execute(f"SELECT count(*) FROM files WHERE {_IS_PARSED}").fetchall()[0][0]
+    if parsed != delta.count(root, HEADERS):
+        sql.name_table(connection, root, HEADERS)
+        connection.execute(_LOST)
+
+
+def _written(connection: duckdb.DuckDBPyConnection, kind: str, staging: Location) -> tuple[Location, ...]:
     path = staging / f"{kind}.parquet"
     columns = ", ".join(LISTING.names)
     rows = sql.write(connection, f"SELECT {columns} FROM found WHERE change = '{kind}' ORDER BY path", path)
@@ -178,17 +197,24 @@ _IS_SAME = """coalesce(
         new.size IS NOT DISTINCT FROM old.size AND new.mtime IS NOT DISTINCT FROM old.mtime
     ) AND new.reason IS NOT DISTINCT FROM CASE WHEN old.size IS NULL THEN old.reason END"""
 
+_IS_PARSED = f"status = '{FileStatus.PARSED}'"
+
+_LOST = f"""INSERT INTO lost SELECT DISTINCT {_ITS_FILE} FROM files WHERE {_IS_PARSED}
+    AND SOPInstanceUID NOT IN (SELECT SOPInstanceUID FROM headers)"""
+
+# Of what is lost, and no longer in the source, nothing is known any more.
 _FOUND = f"""CREATE TABLE found AS SELECT * FROM (
     SELECT coalesce(new.path, old.path) AS path, new.size, new.mtime, new.etag, new.reason, new.detail,
         coalesce(old.attempts, 0)::INTEGER AS attempts,
         CASE WHEN old.path IS NULL THEN '{NEW}'
              WHEN new.path IS NULL AND {_FOLDER} IN (SELECT path FROM settled) THEN NULL
-             WHEN new.path IS NULL AND old.size IS NULL THEN '{GONE}'
+             WHEN new.path IS NULL AND (old.size IS NULL OR old.is_lost) THEN '{GONE}'
              WHEN new.path IS NULL THEN CASE WHEN NOT old.vanished THEN '{VANISHED}' END
-             WHEN NOT ({_IS_SAME}) THEN '{AGAIN}'
+             WHEN old.is_lost OR NOT ({_IS_SAME}) THEN '{AGAIN}'
              WHEN old.vanished THEN '{RETURNED}' END AS change
     FROM (SELECT DISTINCT ON (path) * FROM listing) AS new
-    {{join}} JOIN (SELECT * FROM files WHERE container IS NULL AND {{below}}) AS old ON new.path = old.path
+    {{join}} JOIN (SELECT *, path IN (SELECT path FROM lost) AS is_lost FROM files
+        WHERE container IS NULL AND {{below}}) AS old ON new.path = old.path
     ) WHERE change IS NOT NULL"""
 
 # Nothing has vanished below a folder that could not be listed.
@@ -197,7 +223,7 @@ _HIDDEN = f"""DELETE FROM found WHERE change IN ('{VANISHED}', '{GONE}') AND EXI
 
 _OF_LEDGER = f"path, size, mtime, etag, NULL AS reason, NULL AS detail, attempts, '{AGAIN}' AS change"
 
-# Duplicates of files that have changed: one of them may now be the only one of its instance.
-_COPIES = f"""INSERT INTO found SELECT {_OF_LEDGER} FROM files
-    WHERE container IS NULL AND original_path IN (SELECT path FROM found WHERE change = '{AGAIN}')
+# Duplicates of files that have changed or are lost: one of them may now be the only one of its instance.
+_COPIES = f"""INSERT INTO found SELECT {_OF_LEDGER} FROM files WHERE container IS NULL
+    AND original_path IN (SELECT path FROM found WHERE change IN ('{AGAIN}', '{GONE}'))
     AND path NOT IN (SELECT path FROM found)"""
