@@ -18,7 +18,7 @@ from pyspark.sql import SparkSession
 from dicomae import tables
 from dicomae.config import Config
 from dicomae.errors import UsageError
-from dicomae.spark import delta
+from dicomae.spark import delta, ledger
 
 
 @pytest.fixture
@@ -65,17 +65,49 @@ def test_archives_are_read_inside_and_count_as_no_files(run: Ingesting) -> None:
     assert run.versions() == versions
 
 
+def _packed(run: Ingesting, *members: str) -> None:
+    with zipfile.ZipFile(run.top / "some.zip", "w") as archive:
+        for name in members:
+            archive.write(write_file(run.top.parent / name, f"1.2.{name}"), name)
+
+
+def _vanished(run: Ingesting) -> list[str]:
+    rows = delta.read_small(run.root, tables.FILES).to_pylist()
+    return sorted(Path(row["path"]).name for row in rows if row["vanished"])
+
+
 def test_members_that_an_archive_lost_have_vanished(run: Ingesting) -> None:
     for members in ("45", "56"):
-        with zipfile.ZipFile(run.top / "some.zip", "w") as archive:
-            for name in members:
-                archive.write(write_file(run.top.parent / name, f"1.2.{name}"), name)
+        _packed(run, *members)
         counts = run()
     assert (counts["files"], counts["rows"], counts["vanished"]) == (6, 6, 1)
-    gone = [row["path"] for row in delta.read_small(run.root, tables.FILES).to_pylist() if row["vanished"]]
-    assert gone == [f"{run.top}/some.zip!4"]
-    (run.top / "some.zip").unlink()
+    assert _vanished(run) == ["some.zip!4"]
+    (run.top / "some.zip").rename(run.top.parent / "elsewhere")
     assert run()["vanished"] == 4  # the archive, and its three members
+    (run.top.parent / "elsewhere").rename(run.top / "some.zip")
+    run()
+    assert _vanished(run) == ["some.zip!4"]
+
+
+def test_members_that_an_archive_lost_have_vanished_whatever_becomes_of_the_run_that_read_it(
+    run: Ingesting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise RuntimeError("killed here")
+
+    _packed(run, "4", "5")
+    run()
+    _packed(run, "5", "6")
+    with monkeypatch.context() as patched:
+        patched.setattr(ledger, "marks", killed)
+        with pytest.raises(RuntimeError, match="killed here"):
+            run()
+    assert _vanished(run) == []
+    run()
+    assert _vanished(run) == ["some.zip!4"]
+    versions = run.versions()
+    run()
+    assert run.versions() == versions
 
 
 def test_retry_reads_the_archive_of_a_member(run: Ingesting) -> None:

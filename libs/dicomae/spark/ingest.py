@@ -134,9 +134,9 @@ def take_in(
         with progress.files("reading", partial(tally.seen, _rows(pieces.whole(todo)))):
             _read(run, todo, reader, tally, is_table=is_table)
     read = tally.counts(time.monotonic() - started)
-    if not run.stop.is_set() and (changes.again or changes.vanished or changes.returned or changes.gone):
+    if not run.stop.is_set() and changes.ask_for_marks:
         with step(run.spark, "marking what has vanished"):
-            wanted = partial(ledger.marks, run.root, changes, run.run_id)
+            wanted = partial(ledger.marks, run.root, changes)
             _committed(run, wanted, PART.empty_table(), "marks")
     return read
 

@@ -16,8 +16,9 @@ from dicomae.tables import FILES, HEADERS, QUARANTINE
 
 # What a listing says of a file: unknown to the ledger; known and changed, or to be read again for another
 # reason; no longer in the source; there again, unchanged; needs no row any more, as a folder that can be
-# listed again.
-NEW, AGAIN, VANISHED, RETURNED, GONE = _KINDS = ("new", "again", "vanished", "returned", "gone")
+# listed again; an archive without members that it had, which nobody has marked.
+_KINDS = ("new", "again", "vanished", "returned", "gone", "shrunk")
+NEW, AGAIN, VANISHED, RETURNED, GONE, SHRUNK = _KINDS
 ARCHIVES = r"\.(zip|tar|tgz|tar\.gz)$"  # what is read inside
 
 
@@ -28,7 +29,7 @@ class Changes:
     Attributes
     ----------
     new, again : rows of `LISTING`.
-    vanished, returned, gone : `path` of rows of the ledger.
+    vanished, returned, gone, shrunk : `path` of rows of the ledger.
     """
 
     version: int
@@ -37,6 +38,12 @@ class Changes:
     vanished: tuple[Location, ...] = ()
     returned: tuple[Location, ...] = ()
     gone: tuple[Location, ...] = ()
+    shrunk: tuple[Location, ...] = ()
+
+    @property
+    def ask_for_marks(self) -> bool:
+        """Whether the ledger may need `marks`."""
+        return any((self.again, self.vanished, self.returned, self.gone, self.shrunk))
 
 
 def changes(root: Location, listed: Listed, top: str | None, together: int, staging: Location) -> Changes:
@@ -63,6 +70,7 @@ def changes(root: Location, listed: Listed, top: str | None, together: int, stag
         connection.execute(_FOUND.format(join="LEFT" if top is None else "FULL", below=below))
         connection.execute(_HIDDEN)
         connection.execute(_COPIES)
+        connection.execute(_SHRUNK)
         return Changes(version, **{kind: _written(connection, kind, staging) for kind in _KINDS})
 
 
@@ -101,7 +109,7 @@ def to_retry(root: Location, top: str, reasons: Sequence[str], staging: Location
         for table in (FILES, QUARANTINE):
             sql.name_table(connection, root, table)
         connection.execute(
-            f"CREATE TABLE found AS SELECT {_OF_LEDGER} FROM files WHERE size IS NOT NULL AND path IN "
+            f"CREATE TABLE found AS SELECT {_of_ledger(AGAIN)} FROM files WHERE size IS NOT NULL AND path IN "
             f"(SELECT coalesce(container, path) FROM files WHERE path IN "
             f"(SELECT path FROM quarantine WHERE {chosen})) "
             f"AND (status <> '{FileStatus.CONTAINER}' OR regexp_matches(lower(path), '{ARCHIVES}'))"
@@ -110,21 +118,21 @@ def to_retry(root: Location, top: str, reasons: Sequence[str], staging: Location
         return Changes(version, again=_written(connection, AGAIN, staging))
 
 
-def marks(root: Location, changes: Changes, run_id: str, staging: Location) -> edits.Edits:
+def marks(root: Location, changes: Changes, staging: Location) -> edits.Edits:
     """Edits of the ledger for what has vanished, is there again, or needs no row any more.
 
-    Members of an archive that this run has read again, and not found in it, have vanished.
+    Members of an archive that was read again, by this run or one before, and not found in it, have vanished.
     """
     with sql.connected(staging) as connection:
         for table in (FILES, QUARANTINE):
             sql.name_table(connection, root, table)
-        for kind in (AGAIN, VANISHED, RETURNED, GONE):
+        for kind in (VANISHED, RETURNED, GONE):
             sql.name_files(connection, kind, getattr(changes, kind), LISTING)
-        missed = f"container IN (SELECT path FROM again) AND run_id <> {quoted(run_id)} AND NOT vanished"
+        returned = f"{_ITS_FILE} IN (SELECT path FROM returned) AND path NOT IN (SELECT path FROM {_MISSED})"
         found = [
-            edits.marked(FILES, f"files WHERE {missed}", vanished=True),
+            edits.marked(FILES, f"{_MISSED} WHERE NOT vanished", vanished=True),
             edits.marked(FILES, f"files WHERE {_ITS_FILE} IN (SELECT path FROM vanished)", vanished=True),
-            edits.marked(FILES, f"files WHERE {_ITS_FILE} IN (SELECT path FROM returned)", vanished=False),
+            edits.marked(FILES, f"files WHERE {returned}", vanished=False),
             edits.dropped(FILES, f"files WHERE {_ITS_FILE} IN (SELECT path FROM gone)"),
             edits.dropped(QUARANTINE, f"quarantine WHERE path IN ({_OF_GONE})"),
         ]
@@ -160,6 +168,10 @@ def counts(root: Location, staging: Location) -> dict[str, Any]:
 
 _ITS_FILE = "coalesce(container, path)"  # members go with their archive
 
+# Members that their archive had when an earlier run read it; a run's id begins with the time of its start.
+_MISSED = """(SELECT member.* FROM files AS member JOIN files AS archive ON member.container = archive.path
+    WHERE member.run_id < archive.run_id)"""
+
 _OF_GONE = f"SELECT path FROM files WHERE {_ITS_FILE} IN (SELECT path FROM gone)"
 
 # Two paths of each reason.
@@ -180,6 +192,10 @@ def _name_lost(connection: duckdb.DuckDBPyConnection, root: Location) -> None:
     if parsed != delta.count(root, HEADERS):
         sql.name_table(connection, root, HEADERS)
         connection.execute(_LOST)
+
+
+def _of_ledger(change: str) -> str:
+    return f"path, size, mtime, etag, NULL AS reason, NULL AS detail, attempts, '{change}' AS change"
 
 
 def _written(connection: duckdb.DuckDBPyConnection, kind: str, staging: Location) -> tuple[Location, ...]:
@@ -221,9 +237,11 @@ _FOUND = f"""CREATE TABLE found AS SELECT * FROM (
 _HIDDEN = f"""DELETE FROM found WHERE change IN ('{VANISHED}', '{GONE}') AND EXISTS (
     SELECT 1 FROM listing WHERE listing.reason IS NOT NULL AND {_is_below("found.path", "listing.path")})"""
 
-_OF_LEDGER = f"path, size, mtime, etag, NULL AS reason, NULL AS detail, attempts, '{AGAIN}' AS change"
-
 # Duplicates of files that have changed or are lost: one of them may now be the only one of its instance.
-_COPIES = f"""INSERT INTO found SELECT {_OF_LEDGER} FROM files WHERE container IS NULL
+_COPIES = f"""INSERT INTO found SELECT {_of_ledger(AGAIN)} FROM files WHERE container IS NULL
     AND original_path IN (SELECT path FROM found WHERE change IN ('{AGAIN}', '{GONE}'))
+    AND path NOT IN (SELECT path FROM found)"""
+
+_SHRUNK = f"""INSERT INTO found SELECT {_of_ledger(SHRUNK)} FROM files
+    WHERE path IN (SELECT container FROM {_MISSED} WHERE NOT vanished)
     AND path NOT IN (SELECT path FROM found)"""
