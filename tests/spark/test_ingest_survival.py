@@ -1,18 +1,20 @@
-"""What an ingest must live through: rivals, a wish to end, a full disk, hostile files.
+"""What an ingest must live through: kills, rivals, a wish to end, a full disk, hostile files.
 
-CI takes 2,000 mutants; DICOMAE_MUTANTS sets another number.
+CI takes 20 kills and 2,000 mutants; DICOMAE_KILLS and DICOMAE_MUTANTS set other numbers.
 """
 
 import json
 import os
+import random
 import shutil
 import signal
 import struct
 import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Iterator
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -21,22 +23,24 @@ import pytest
 from conftest import HOME
 from files import write_file
 from ingesting import Ingesting
+from processes import Run
 from pyspark.sql import SparkSession
 
 from dicomae import tables
 from dicomae.config import Config
 from dicomae.spark import delta, failures
 
+KILLS = int(os.environ.get("DICOMAE_KILLS", "20"))
 MUTANTS = int(os.environ.get("DICOMAE_MUTANTS", "2000"))
 FOLDERS, FOLDER_FILES = 40, 8
-PATIENCE = 300  # seconds; nothing takes that long unless it hangs
+PACKED = {"early/005": "zip", "early/015": "tar", "late/025": "gztar", "late/035": "zip"}
 
 Content = dict[str, list[dict[str, Any]]]
 
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Instances, copies, conflicts and files that are none, in folders whose order is that of the paths."""
+    """Instances, copies, conflicts and files that are none, in folders and archives in the order of paths."""
     top = tmp_path_factory.mktemp("archive")
     for number in range(FOLDERS * FOLDER_FILES):
         folder = number // FOLDER_FILES
@@ -45,15 +49,20 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_file(path, uid, patient=f"P{number % 7}", InstanceNumber=number // 80)
         if number % 16 == 7:
             path.write_bytes(path.read_bytes()[:200])
-    shutil.copy(top / "early" / "001" / "0009.dcm", top / "late" / "020" / "copy.dcm")
+    for folder in ("early/015", "late/020"):
+        shutil.copy(top / "early" / "001" / "0009.dcm", top / folder / "copy.dcm")
+    for packed, kind in PACKED.items():
+        shutil.make_archive(str(top / packed), kind, top / packed)
+        shutil.rmtree(top / packed)
     return top
 
 
-def _configuration(folder: Path, files_per_commit: int) -> Path:
+def _configuration(folder: Path, files_per_commit: int, master: str = "local[*]") -> Path:
     path = folder / "conf.toml"
     path.write_text(
         f'extends = "{HOME}/conf/local.toml"\nbody_part_rules = "{HOME}/conf/bodypart.toml"\n'
         f"[ingest]\nfiles_per_commit = {files_per_commit}\n"
+        f'[spark]\nmaster = "{master}"\n'
     )
     return path
 
@@ -87,46 +96,59 @@ def _content(root: Path) -> Content:
     return found
 
 
-class Run:
-    """jobs/ingest.py as a process of its own."""
-
-    def __init__(self, source: Path, root: Path, configuration: Path, log: Path) -> None:
-        arguments = ["--source", source, "--tables", root, "--conf-file", configuration]
-        command = [sys.executable, str(HOME / "jobs" / "ingest.py"), *map(str, arguments)]
-        self.log, self.answer = log.with_suffix(".err"), log.with_suffix(".out")
-        with open(self.log, "wb") as errors, open(self.answer, "wb") as answer:
-            self.process = subprocess.Popen(command, stdout=answer, stderr=errors)
-
-    def wait_for(self, seen: Callable[[], bool]) -> bool:
-        """Whether something was seen before the job ended."""
-        for _ in range(PATIENCE * 100):
-            if self.process.poll() is not None:
-                return False
-            if seen():
-                return True
-            time.sleep(0.01)
-        raise TimeoutError
-
-    def has_begun(self) -> bool:
-        return "ingest: run " in self.log.read_text(errors="replace")
-
-    def end(self) -> tuple[int, list[str], str]:
-        """Exit code, the last line of standard output where there is one, standard error."""
-        code = self.process.wait(PATIENCE)
-        return code, self.answer.read_text().splitlines()[-1:], self.log.read_text(errors="replace")
-
-
 def _commits(root: Path) -> int:
     return sum(len(list((root / name / "_delta_log").glob("*.json"))) for name in ("headers", "files"))
+
+
+def _kill(run: Run, victims: list[str], chance: random.Random, root: Path) -> None:
+    """Kill the victims, last first, each a random while after the one before, up to one that ends the job.
+
+    It lives on where a worker was killed: Spark starts the task again.
+    """
+    victim = "worker"
+    while victim == "worker":
+        enough = _commits(root) + chance.randrange(3)
+        assert run.wait_for(lambda: _commits(root) >= enough), run.end()  # noqa: B023
+        time.sleep(chance.choice((0.0, chance.uniform(0, 0.3))))  # at once: between two commits, mostly
+        victim = victims.pop()
+        assert run.wait_for(lambda: run.kill(victim, chance)), run.end()  # noqa: B023
+
+
+def test_kills_change_nothing(source: Path, undisturbed: Content, tmp_path: Path) -> None:
+    configuration = _configuration(tmp_path, files_per_commit=12, master="local[2,4]")
+    chance, root = random.Random(20240501), tmp_path / "tables"
+    victims = list(islice(cycle(("driver", "jvm", "worker")), KILLS))  # the first of them is the last
+    killed: list[Run] = []
+    while victims:
+        killed.append(Run(source, root, configuration, tmp_path / f"log-{len(victims)}-"))
+        assert killed[-1].wait_for(killed[-1].has_begun), killed[-1].end()
+        _kill(killed[-1], victims, chance, root)
+        assert killed[-1].end()[0] != 0
+    code, out, errors = Run(source, root, configuration, tmp_path / "log").end()
+    assert code == 0, errors
+    assert list((root / "_staging").iterdir()) == []
+    assert all(run.leaves_nothing() for run in killed)
+    held, counts = _content(root), json.loads(out[0])
+    assert held == undisturbed
+    statuses = Counter(row["status"] for row in held["files"])
+    assert statuses.pop("container") == len(PACKED)
+    assert len(held["headers"]) == statuses["parsed"]
+    assert len(held["quarantine"]) == statuses["quarantined"] == FOLDERS * FOLDER_FILES // 16
+    assert counts["files"] == statuses.total() == FOLDERS * FOLDER_FILES + 2
+    assert counts["files"] == counts["rows"] + counts["duplicates"] + counts["quarantined"]
 
 
 def test_two_at_once_lose_nothing_and_write_nothing_twice(
     source: Path, undisturbed: Content, tmp_path: Path
 ) -> None:
     root, configuration = tmp_path / "tables", _configuration(tmp_path, files_per_commit=40)
-    whole = Run(source, root, configuration, tmp_path / "whole")
-    part = Run(source / "late", root, configuration, tmp_path / "part")
-    for run in (whole, part):
+    both = [Run(source / part, root, configuration, tmp_path / f"{part}-") for part in ("", "early")]
+    for run in both:  # so that they read the same files at the same time, and commit them
+        assert run.wait_for(run.has_begun), run.end()
+        run.process.send_signal(signal.SIGSTOP)
+    for run in both:
+        run.process.send_signal(signal.SIGCONT)
+    for run in both:
         code, _, errors = run.end()
         assert code == 0, errors
     held = _content(root)
