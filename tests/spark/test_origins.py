@@ -3,6 +3,7 @@
 import io
 import tarfile
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -169,6 +170,27 @@ def test_a_table_made_by_others_fills_headers(run: Ingesting) -> None:
     assert run.of(**named)["new"] == 0
     assert run.versions() == versions
     assert run()["vanished"] == 0  # the table's rows are not below the folder
+
+
+def test_a_table_is_read_to_its_end_though_a_run_was_killed_within(
+    run: Ingesting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run.conf = replace(run.conf, ingest=replace(run.conf.ingest, files_per_commit=1))
+    named = header_table(run, [{"uid": f"1.2.{n}", "place": f"/far/{n}", "kind": "CT"} for n in (4, 5, 6)])
+    commit, parts = delta.commit_parts, iter(range(10))
+
+    def killed(*arguments: Any, **named: Any) -> int:
+        if next(parts) == 3:  # the second commit of `headers`: each is followed by two others
+            raise RuntimeError("killed here")
+        return commit(*arguments, **named)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(delta, "commit_parts", killed)
+        with pytest.raises(RuntimeError, match="killed here"):
+            run.of(**named)
+    counts = run.of(**named)
+    assert (counts["files"], counts["rows"], counts["containers"], counts["vanished"]) == (3, 3, 1, 0)
+    assert run.of(**named)["new"] == 0
 
 
 def test_a_delta_table_is_read_as_it_stands(run: Ingesting) -> None:

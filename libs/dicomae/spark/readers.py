@@ -117,7 +117,7 @@ def table_reader(columns: ColumnMap) -> Reader:
             unknown = [None] * len(paths)
             yield Read(as_listing(listed(paths, unknown, unknown)), headers, table)
             at += batch.num_rows
-        if piece.start == 0:
+        if piece.stop == file.metadata.num_rows:  # committed last: until then it is not known to the ledger
             yield Read(as_listing(source.list_paths(filesystem, [table]).files), None)
 
     return read
