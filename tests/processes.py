@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from conftest import HOME
@@ -16,11 +16,18 @@ PATIENCE = 300  # seconds; nothing takes that long unless it hangs
 
 
 class Run:
-    """A run of the job; `seen` are the processes below it when one was killed."""
+    """A run of the job; `seen` are the processes below it when one was killed.
 
-    def __init__(self, source: Path, root: Path, configuration: Path, log: Path) -> None:
+    Parameters
+    ----------
+    starter : a command that starts the job's.
+    """
+
+    def __init__(
+        self, source: Path, root: Path, configuration: Path, log: Path, starter: Sequence[str] = ()
+    ) -> None:
         arguments = ["--source", source, "--tables", root, "--conf-file", configuration]
-        command = [sys.executable, str(HOME / "jobs" / "ingest.py"), *map(str, arguments)]
+        command = [*starter, sys.executable, str(HOME / "jobs" / "ingest.py"), *map(str, arguments)]
         self.log, self.answer = log.with_suffix(".err"), log.with_suffix(".out")
         with open(self.log, "wb") as errors, open(self.answer, "wb") as answer:
             self.process = subprocess.Popen(command, stdout=answer, stderr=errors)

@@ -14,7 +14,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from itertools import cycle, islice
+from itertools import count, cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -277,11 +277,11 @@ def test_a_file_that_grows_while_it_is_read_is_read_again(
     path.write_bytes(whole[:1000])
 
     def grow() -> None:
-        for at in range(1000, len(whole), 10):
+        for at in count(1000, 10):
             if enough.wait(0.005):
                 return
             with open(path, "ab") as file:
-                file.write(whole[at : at + 10])
+                file.write(whole[at : at + 10] or bytes(10))
 
     growing = threading.Thread(target=grow)
     growing.start()
@@ -295,16 +295,31 @@ def test_a_file_that_grows_while_it_is_read_is_read_again(
     assert len(delta.read_small(root, tables.HEADERS)) == 1
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every folder")
-def test_a_folder_without_permission_is_counted(
-    spark: SparkSession, root: Path, conf: Config, tmp_path: Path
-) -> None:
+@pytest.fixture
+def powerless() -> tuple[str, ...]:
+    """A command that starts another one without root's power to read what its owner may not."""
+    starter = ("setpriv", "--bounding-set", "-dac_override,-dac_read_search")
+    if os.geteuid() != 0:
+        return ()
+    if shutil.which("setpriv") is None or subprocess.run([*starter, "true"], check=False).returncode:
+        pytest.skip("root may read every folder, and setpriv cannot take that away here")
+    return starter
+
+
+def test_what_may_not_be_read_is_counted(root: Path, tmp_path: Path, powerless: tuple[str, ...]) -> None:
     top = tmp_path / "locked"
     write_file(top / "a.dcm", "1.1")
-    write_file(top / "closed" / "b.dcm", "1.2")
-    (top / "closed").chmod(0)
-    try:
-        _ingest(spark, root, conf, top)
-    finally:
-        (top / "closed").chmod(0o700)
-    assert _statuses(root, top) == {"a.dcm": ("parsed", None), "closed": ("quarantined", "permission")}
+    closed = [write_file(top / "closed" / "b.dcm", "1.2").parent, write_file(top / "shut.dcm", "1.3")]
+    for path in closed:
+        path.chmod(0)
+    configuration = _configuration(tmp_path, files_per_commit=100)
+    code, out, errors = Run(top, root, configuration, tmp_path / "log", powerless).end()
+    for path in closed:
+        path.chmod(0o700)
+    assert code == 0, errors
+    assert json.loads(out[0])["reasons"] == {"permission": 2}
+    assert _statuses(root, top) == {
+        "a.dcm": ("parsed", None),
+        "closed": ("quarantined", "permission"),
+        "shut.dcm": ("quarantined", "permission"),
+    }
