@@ -6,6 +6,8 @@ import os
 import stat
 import struct
 import tarfile
+import threading
+import time
 import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -227,6 +229,35 @@ def test_a_storage_that_fails_is_no_damage(tmp_path, kind):
         raise OSError(5, "broken")
 
     assert outcomes(read(path, pafs.PyFileSystem(Spy(before_read=fail)))) == {"itself": Reason.IO_ERROR}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_read_that_hangs_ends_the_archive_after_what_was_read(tmp_path, kind, monkeypatch):
+    monkeypatch.setattr(archive, "BATCH_MEMBERS", 2)
+    pixels = os.urandom(2 * MEBIBYTE)  # so that each member takes a read
+    contents = [(f"{i}", instance(tmp_path, f"1.2.{i}", pixels=pixels)) for i in range(6)]
+    path = pack(tmp_path / f"a{kind}", contents)
+    release, last = threading.Event(), path.stat().st_size
+    hangs = Spy(before_read=lambda name, start: 6 * MEBIBYTE < start < last - 8192 and release.wait(60))
+    batches = read(path, pafs.PyFileSystem(hangs), timeout_seconds=0.3)
+    release.set()
+    found = outcomes(batches)
+    assert (found["0"], found["1"], found["itself"]) == ("1.2.0", "1.2.1", Reason.TIMEOUT)
+    assert "5" not in found
+    assert [f.detail for f in batches[-1][1].failures] == ["no answer within 0.3 s"]
+
+
+def test_an_archive_that_does_not_open_is_left_behind(tmp_path):
+    path = pack(tmp_path / "a.zip", [("1", instance(tmp_path, "1.2"))])
+    found = outcomes(read(path, pafs.PyFileSystem(Spy(open_seconds=1.0)), timeout_seconds=0.2))
+    assert found == {"itself": Reason.TIMEOUT}
+
+
+def test_slow_reads_are_no_hanging_ones(tmp_path):
+    path = pack(tmp_path / "a.zip", [(f"{i}", instance(tmp_path, f"1.2.{i}")) for i in range(9)])
+    slow = Spy(before_read=lambda name, start: time.sleep(0.1))
+    assert len(outcomes(read(path, pafs.PyFileSystem(slow), timeout_seconds=0.4))) == 9
+    assert len(slow.reads) > 4
 
 
 def test_a_damaged_or_encrypted_member_of_a_zip_harms_no_other(tmp_path):

@@ -53,6 +53,25 @@ def test_a_source_that_never_answers_ends_after_one_timeout():
     assert len(asked) == inflight.THREADS
 
 
+def test_work_may_take_long_but_no_answer():
+    wait, release = inflight.Wait(), threading.Event()
+
+    def asks(seconds):
+        for _ in range(4):
+            wait.begin()
+            release.wait(seconds)
+            wait.end()
+        return seconds
+
+    assert inflight.watched(lambda: asks(0.1), wait, 0.3) == 0.1
+    assert inflight.watched(lambda: time.sleep(0.5), inflight.Wait(), 0.2) is None
+    with pytest.raises(TimeoutError, match=r"no answer within 0\.1 s"):
+        inflight.watched(lambda: asks(30), wait, 0.1)
+    release.set()
+    with pytest.raises(ZeroDivisionError):
+        inflight.watched(lambda: 1 // 0, inflight.Wait(), 1)
+
+
 def test_a_programming_error_is_raised_to_the_caller():
     with pytest.raises(ZeroDivisionError):
         inflight.read_all(lambda i: 1 // (5 - i), 10, 10)

@@ -1,6 +1,8 @@
 """Folders and lists of files: what is a file, what is a folder, and what is neither."""
 
 import os
+import threading
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -65,6 +67,8 @@ def test_a_name_that_is_not_utf8_is_a_failure(tmp_path):
     [
         (PermissionError(13, "denied", "Doe^John"), Reason.PERMISSION, "PermissionError EACCES"),
         (OSError(5, "broken", "Doe^John"), Reason.IO_ERROR, "OSError EIO"),
+        (OSError(110, "late", "Doe^John"), Reason.TIMEOUT, "TimeoutError ETIMEDOUT"),
+        (OSError("When listing Doe^John: curlCode: 28, Timeout was reached"), Reason.TIMEOUT, "OSError"),
     ],
 )
 def test_a_folder_that_cannot_be_listed_is_a_value(error, reason, detail):
@@ -72,6 +76,34 @@ def test_a_folder_that_cannot_be_listed_is_a_value(error, reason, detail):
     assert found.files.num_rows == 0
     assert found.folders == ()
     assert found.failures == (("/pacs/locked", reason, detail),)
+
+
+def test_a_folder_that_does_not_answer_is_a_value_and_those_before_it_are_listed(tmp_path, monkeypatch):
+    for name in "abcd":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.dcm").write_bytes(b"1")
+    release, scandir = threading.Event(), os.scandir
+
+    def hangs(folder):
+        if folder.endswith("/c"):
+            release.wait(60)
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", hangs)
+    found = listing.list_folders(LOCAL, [f"{tmp_path}/{name}" for name in "abcd"], timeout_seconds=0.2)
+    release.set()
+    assert found.files["path"].to_pylist() == [f"{tmp_path}/a/1.dcm", f"{tmp_path}/b/1.dcm"]
+    late = (Reason.TIMEOUT, "no answer within 0.2 s")
+    assert found.failures == ((f"{tmp_path}/c", *late), (f"{tmp_path}/d", *late))
+
+
+def test_a_folder_of_slow_entries_is_listed(tmp_path, monkeypatch):
+    for i in range(8):
+        (tmp_path / f"{i}.dcm").write_bytes(b"1")
+    look = listing._Found._add_entry
+    monkeypatch.setattr(listing._Found, "_add_entry", lambda *seen: time.sleep(0.1) or look(*seen))
+    found = listing.list_folders(LOCAL, [str(tmp_path)], timeout_seconds=0.4)
+    assert (found.files.num_rows, found.failures) == (8, ())
 
 
 def test_a_folder_that_vanished_is_a_value(tmp_path):

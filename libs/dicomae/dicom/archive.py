@@ -10,12 +10,14 @@ a member itself); a device, an encrypted member and an archive in the archive ar
 before damage is read; the archive itself is then the last row, with the reason.
 
 An archive can be far larger inside: members, bytes and ratio are bounded (`members.Limits`). A zip or a
-tar is read in ranges, a tar.gz from its start to its end. There is no bound on the time of a read.
+tar is read in ranges, a tar.gz from its start to its end. Each read has its bound on time, as those of files
+have; one that takes longer ends the archive.
 """
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import blake2b
 from typing import IO
 
@@ -23,6 +25,7 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 
 from dicomae.dicom import tar, unzip
+from dicomae.dicom.inflight import TIMEOUT_SECONDS, Wait, watched
 from dicomae.dicom.listing import list_paths, listed
 from dicomae.dicom.members import Bomb, Budget, Limits, Member, RangeFile, Unreachable, take
 from dicomae.dicom.reading import Bounds, Piece, Read, grown_headers
@@ -59,26 +62,33 @@ def read_archive(
     header_limit_bytes: int,
     flatten: Sequence[str] = (),
     limits: Limits = Limits(),  # noqa: B008 (frozen)
+    timeout_seconds: float = TIMEOUT_SECONDS,
 ) -> Iterator[_Batch]:
     """Members of an archive, and their headers, batch by batch in bounded memory; never raises.
+
+    Parameters
+    ----------
+    timeout_seconds : for opening the archive and for each read of it.
 
     Returns
     -------
     Batches of schema `LISTED`, one row a member (mtime as the member has it), each with what became of
     it: positions are rows of its batch. An archive that cannot be read to its end is the only row of
-    the last batch, with its own size and time.
+    the last batch, with its own size and time, unknown where it does not answer.
     """
     reading = _Reading(path, Bounds(first_read_bytes, header_limit_bytes), flatten)
+    following = partial(next, _opened(reading, filesystem, limits), None)
     try:
-        with closing(RangeFile(filesystem, path)) as file:
-            budget = Budget(limits, file.size)
-            yield from _batches(reading, _members(path, file, budget, header_limit_bytes), budget)
+        while (batch := watched(following, reading.wait, timeout_seconds)) is not None:
+            yield batch
+    except TimeoutError as late:
+        yield _itself(listed([path], [None], [None]), Reason.TIMEOUT, str(late))
     except Bomb as bomb:
-        yield _itself(filesystem, path, Reason.ARCHIVE_BOMB, str(bomb))
+        yield _itself(_row(filesystem, path), Reason.ARCHIVE_BOMB, str(bomb))
     except Unreachable as unreachable:
-        yield _itself(filesystem, path, unreachable.reason, unreachable.detail)
+        yield _itself(_row(filesystem, path), unreachable.reason, unreachable.detail)
     except Exception as error:  # noqa: BLE001 (the per-file boundary: no archive stops a task)
-        yield _itself(filesystem, path, Reason.ARCHIVE_DAMAGED, type(error).__name__)
+        yield _itself(_row(filesystem, path), Reason.ARCHIVE_DAMAGED, type(error).__name__)
 
 
 @dataclass(frozen=True)
@@ -90,6 +100,14 @@ class _Reading:
     flatten: Sequence[str]
     seen: set[bytes] = field(default_factory=set)  # digests of paths
     again: dict[bytes, int] = field(default_factory=dict)  # how often, of those seen twice
+    wait: Wait = field(default_factory=Wait)
+
+
+def _opened(reading: _Reading, filesystem: pafs.FileSystem, limits: Limits) -> Iterator[_Batch]:
+    with closing(RangeFile(filesystem, reading.path, reading.wait)) as file:
+        budget = Budget(limits, file.size)
+        members = _members(reading.path, file, budget, reading.bounds.header_limit_bytes)
+        yield from _batches(reading, members, budget)
 
 
 def _members(path: str, file: RangeFile, budget: Budget, held_bytes: int) -> Iterator[Member]:
@@ -175,9 +193,12 @@ def _unique(reading: _Reading, path: str) -> str:
     return given
 
 
-def _itself(filesystem: pafs.FileSystem, path: str, reason: Reason, detail: str) -> _Batch:
-    """The batch whose only row is the archive."""
+def _row(filesystem: pafs.FileSystem, path: str) -> pa.RecordBatch:
     files = list_paths(filesystem, [path]).files
-    row = files if files.num_rows else listed([path], [None], [None])
+    return files if files.num_rows else listed([path], [None], [None])
+
+
+def _itself(row: pa.RecordBatch, reason: Reason, detail: str) -> _Batch:
+    """The batch whose only row is the archive."""
     headers = grown_headers(lambda _: [(reason, detail)], [None], Bounds(1, 1), ())
     return row, HeaderBatch(headers.headers, headers.index, (Failure(0, reason, detail),), {})

@@ -19,6 +19,7 @@ from operator import length_hint
 from typing import Generic, TypeVar
 
 THREADS = 64
+TIMEOUT_SECONDS = 120.0
 SLOW_SECONDS = 0.0005  # a read; a warm local disk takes a fiftieth
 WATCH_SECONDS = 0.005  # between two looks at how it goes
 
@@ -36,6 +37,61 @@ def read_all(read: Callable[[int], T], n: int, timeout_seconds: float) -> list[T
         What `read` raised, of the first that did.
     """
     return _Crew(read, n, timeout_seconds).results()
+
+
+class Wait:
+    """How long an answer of the system is waited for: told by the one thread, asked by another."""
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+
+    def begin(self) -> None:
+        """The system is asked, now."""
+        self._since = time.monotonic()
+
+    def end(self) -> None:
+        """It has answered."""
+        self._since = None
+
+    def seconds(self) -> float:
+        """So far; 0 while no answer is waited for."""
+        since = self._since
+        return 0.0 if since is None else time.monotonic() - since
+
+
+def watched(work: Callable[[], T], wait: Wait, timeout_seconds: float) -> T:
+    """`work()`, which may take as long as it wants, but not wait for one answer of a system.
+
+    Parameters
+    ----------
+    wait : what the work tells of its waiting.
+
+    Raises
+    ------
+    TimeoutError
+        An answer took longer than `timeout_seconds`. The thread that waits is left behind, with all it holds.
+    Exception
+        What `work` raised.
+    """
+    ended: queue.SimpleQueue[tuple[T] | Exception] = queue.SimpleQueue()
+
+    def answer() -> None:
+        try:
+            ended.put((work(),))
+        except Exception as error:  # noqa: BLE001 (raised in the caller's thread)
+            ended.put(error)
+
+    _begin(answer)
+    while True:
+        try:
+            found = ended.get(timeout=min(1.0, timeout_seconds / 4))
+        except queue.Empty:
+            if wait.seconds() > timeout_seconds:
+                raise TimeoutError(f"no answer within {timeout_seconds:g} s") from None
+            continue
+        if isinstance(found, Exception):
+            raise found
+        return found[0]
 
 
 class _Crew(Generic[T]):

@@ -15,6 +15,9 @@ def explained(error: Exception) -> tuple[Reason, str]:
     detail = f"{type(error).__name__} {code}" if code else type(error).__name__
     if isinstance(error, FileNotFoundError):
         return Reason.MISSING, detail
+    # S3's client gives up what sends no byte for 3 s, over and over for about 100 s (pyarrow 25).
+    if isinstance(error, TimeoutError) or "curlCode: 28" in str(error):
+        return Reason.TIMEOUT, detail
     # S3's refusal comes as a bare OSError.
     if isinstance(error, PermissionError) or "ACCESS_DENIED" in str(error):
         return Reason.PERMISSION, detail

@@ -2,14 +2,16 @@
 
 import os
 import stat
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 
 import pyarrow as pa
 import pyarrow.fs as pafs
 
 from dicomae import tables
+from dicomae.dicom.inflight import TIMEOUT_SECONDS, Wait, watched
 from dicomae.dicom.ioerrors import READ_ERRORS, explained
 from dicomae.errors import Reason
 
@@ -45,7 +47,10 @@ class Listing:
 
 
 def list_folders(
-    filesystem: pafs.FileSystem, folders: Iterable[str], settled_before: int | None = None
+    filesystem: pafs.FileSystem,
+    folders: Sequence[str],
+    settled_before: int | None = None,
+    timeout_seconds: float = TIMEOUT_SECONDS,
 ) -> Listing:
     """Files and folders directly in some folders; what cannot be listed is a value, never an exception.
 
@@ -55,17 +60,23 @@ def list_folders(
     ----------
     settled_before : nanoseconds since 1970. Files of a local folder that has not changed since (its ctime,
         which nobody can set) are not looked at, which is nearly all the time that a listing takes.
+    timeout_seconds : for each answer of the system about a local folder; beyond, it is a failure, and so are
+        those after it, for the source does not answer. Elsewhere there is no such bound: a folder comes in
+        many requests, of which S3's client bounds each (`ioerrors`), and HDFS by its own configuration.
     """
     found = _Found(settled_before)
-    for folder in folders:
-        try:
-            if isinstance(filesystem, pafs.LocalFileSystem):
-                found.add_local(folder)
-            else:
-                found.add(filesystem.get_file_info(pafs.FileSelector(folder)))
-        except READ_ERRORS as error:
-            found.failures.append((folder, *explained(error)))
-    return found.sorted()
+    if not isinstance(filesystem, pafs.LocalFileSystem):
+        found.add_all(folders, lambda folder: found.add(filesystem.get_file_info(pafs.FileSelector(folder))))
+        return found.sorted()
+    try:
+        watched(partial(found.add_all, folders, found.add_local), found.wait, timeout_seconds)
+        return found.sorted()
+    except TimeoutError as error:
+        late = str(error)
+    # What was found is left to the thread that waits, which may go on: the folders before answer again.
+    answered = list_folders(filesystem, folders[: found.begun], settled_before, timeout_seconds)
+    silent = [(folder, Reason.TIMEOUT, late) for folder in folders[found.begun :]]
+    return replace(answered, failures=tuple(sorted([*answered.failures, *silent])))
 
 
 def list_paths(filesystem: pafs.FileSystem, paths: Sequence[str]) -> Listing:
@@ -109,6 +120,8 @@ class _Found:
         self.settled: set[str] = set()
         self.folders: list[str] = []
         self.failures: list[_Failed] = []
+        self.wait = Wait()
+        self.begun = 0  # which folder is being listed
         self._settled_before = settled_before
         self._files: list[pa.RecordBatch] = []
         self._columns: tuple[list[str], list[int | None], list[int | None]] = [], [], []  # of `listed`
@@ -118,6 +131,16 @@ class _Found:
         files = pa.concat_batches(self._files)
         folders, settled = tuple(sorted(self.folders)), tuple(sorted(self.settled))
         return Listing(files.sort_by("path"), folders, tuple(sorted(self.failures)), settled)
+
+    def add_all(self, folders: Sequence[str], add: Callable[[str], None]) -> None:
+        """What `add` adds of each folder, or why it cannot be listed."""
+        for self.begun, folder in enumerate(folders):
+            self.wait.begin()
+            try:
+                add(folder)
+            except READ_ERRORS as error:
+                self.failures.append((folder, *explained(error)))
+            self.wait.end()
 
     def add(self, infos: Iterable[pafs.FileInfo]) -> None:
         """Entries as `pyarrow.fs` gives them."""
@@ -142,6 +165,7 @@ class _Found:
         with os.scandir(folder) as entries:
             while chunk := list(islice(entries, CHUNK)):
                 for entry in self._in_utf8(chunk):
+                    self.wait.begin()
                     if settled and entry.is_file(follow_symlinks=False):
                         self.settled.add(folder)
                         continue

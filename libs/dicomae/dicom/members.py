@@ -1,12 +1,14 @@
 """What archives have in common: members, bounds, and the bytes of an archive on any file system."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO
 
 import pyarrow.fs as pafs
 
+from dicomae.dicom.inflight import Wait
 from dicomae.dicom.ioerrors import READ_ERRORS, explained
 from dicomae.errors import Reason
 
@@ -91,21 +93,18 @@ class Budget:
 class RangeFile(io.RawIOBase):
     """A file of any file system, read in ranges; its failures are `Unreachable`."""
 
-    def __init__(self, filesystem: pafs.FileSystem, path: str) -> None:
+    def __init__(self, filesystem: pafs.FileSystem, path: str, wait: Wait) -> None:
         super().__init__()
-        try:
+        self._wait = wait
+        with _asking(wait):
             self._file = filesystem.open_input_file(path)
             self.size = int(self._file.size())
-        except READ_ERRORS as error:
-            raise Unreachable(error) from error
         self._at = 0
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         """The next bytes."""
-        try:
+        with _asking(self._wait):
             data = self._file.read_at(min(len(buffer), max(0, self.size - self._at)), self._at)
-        except READ_ERRORS as error:
-            raise Unreachable(error) from error
         buffer[: len(data)] = data
         self._at += len(data)
         return len(data)
@@ -135,6 +134,17 @@ class RangeFile(io.RawIOBase):
         if not self.closed:
             self._file.close()
         super().close()
+
+
+@contextmanager
+def _asking(wait: Wait) -> Iterator[None]:
+    wait.begin()
+    try:
+        yield
+    except READ_ERRORS as error:
+        raise Unreachable(error) from error
+    finally:
+        wait.end()
 
 
 def take(file: IO[bytes], n: int) -> bytes:

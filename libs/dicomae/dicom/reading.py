@@ -34,7 +34,6 @@ from dicomae.errors import Reason
 AHEAD = 31 << 10
 DOUBLING = 1 << 20  # bytes of header from which a read doubles it: each read is followed by a parse
 GROUP_BYTES = 16 << 20  # read and parsed together, unless one file alone is more
-TIMEOUT_SECONDS = 120.0
 
 _PROBED = 4  # files whose time says whether the source is quick
 _PATIENCE_SECONDS = 0.1  # for the system to do something else meanwhile
@@ -68,7 +67,7 @@ def read_headers(
     first_read_bytes: int,
     header_limit_bytes: int,
     flatten: Sequence[str] = (),
-    timeout_seconds: float = TIMEOUT_SECONDS,
+    timeout_seconds: float = inflight.TIMEOUT_SECONDS,
 ) -> HeaderBatch:
     """Headers of files; positions of the result are positions in `paths`, in no order.
 
