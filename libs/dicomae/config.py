@@ -42,6 +42,10 @@ class IngestConfig:
 
     first_read_bytes: int  # first read of a file; it grows eightfold until the pixel data
     header_limit_bytes: int  # a longer header is quarantined as `too_large`
+    read_timeout_seconds: float  # that storage may take to answer once; then it is quarantined as `timeout`
+    archive_limit_members: int  # an archive that has more is quarantined as `archive_bomb`
+    archive_limit_bytes: int  # of all members together, decompressed
+    archive_limit_ratio: int  # decompressed bytes for each byte of the archive
     batch_files: int  # files that are parsed together
     files_per_part: int  # rows of a Parquet part, at the most
     files_per_commit: int  # after so many files what has been read becomes visible
@@ -219,9 +223,14 @@ def _ingest_rules(ingest: IngestConfig) -> Iterator[_Rule]:
     first, limit = ingest.first_read_bytes, ingest.header_limit_bytes
     yield from _at_least(1024, "ingest", first_read_bytes=first)
     yield "ingest.header_limit_bytes", limit, limit >= first, "at least first_read_bytes"
+    timeout = ingest.read_timeout_seconds
+    yield "ingest.read_timeout_seconds", timeout, 1 <= timeout < math.inf, "at least 1"
     yield from _at_least(
         1,
         "ingest",
+        archive_limit_members=ingest.archive_limit_members,
+        archive_limit_bytes=ingest.archive_limit_bytes,
+        archive_limit_ratio=ingest.archive_limit_ratio,
         batch_files=ingest.batch_files,
         files_per_part=ingest.files_per_part,
         files_per_commit=ingest.files_per_commit,

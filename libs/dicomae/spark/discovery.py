@@ -85,11 +85,12 @@ def _lister(uri: str, wish: Wish, budget: int) -> Callable[[Piece], Iterator[pa.
     def task(piece: Piece) -> Iterator[pa.RecordBatch]:
         filesystem, _ = source.open_source(uri)
         folders = deque(path for batch in pieces.read(piece, 4096) for path in batch.column(0).to_pylist())
+        bounds = wish.settled_before, wish.timeout_seconds
         listed, left = ListingWriter(wish, source.path_prefix(uri)), budget or piece.rows
         while folders and left:
             together = [folders.popleft() for _ in range(min(_FOLDERS_TOGETHER, len(folders), left))]
             left -= len(together)
-            found = source.list_folders(filesystem, together, wish.settled_before)
+            found = source.list_folders(filesystem, together, *bounds)
             folders.extend(found.folders)
             listed.write(found)
         done = listed.finish()

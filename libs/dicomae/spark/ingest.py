@@ -89,7 +89,8 @@ def _listed(run: Ingest, origin: Origin) -> Listed:
     settled_before = None
     if run.config.ingest.trust_folders and origin.top is not None:
         settled_before = runs.began_last_whole(run.root, "ingest", origin.top)
-    wish = Wish(run.staging / "listing", run.spark.sparkContext.accumulator(0), settled_before)
+    found, timeout = run.spark.sparkContext.accumulator(0), run.config.ingest.read_timeout_seconds
+    wish = Wish(run.staging / "listing", found, timeout, settled_before)
     wish.folder.mkdir()
     with progress.files("listing", lambda: Seen(wish.found.value)):
         listed = origin.list_files(run.spark, wish)

@@ -27,11 +27,12 @@ class Wish:
     ----------
     folder : where it is written.
     found : the number of files is added to it as they are found.
-    settled_before : as `list_folders` takes it.
+    timeout_seconds, settled_before : as `list_folders` takes them.
     """
 
     folder: Location
     found: Accumulator[int]
+    timeout_seconds: float
     settled_before: int | None = None
 
 

@@ -13,6 +13,7 @@ import pyarrow.fs as pafs
 
 from dicomae.config import IngestConfig
 from dicomae.dicom import archive, header_table, source
+from dicomae.dicom.archive import Limits
 from dicomae.dicom.column_map import ColumnMap, columns_read
 from dicomae.dicom.header import parse_headers
 from dicomae.dicom.listing import listed
@@ -80,8 +81,9 @@ def _failed(listing: pa.RecordBatch) -> Read:
 def _files(filesystem: pafs.FileSystem, prefix: str, config: IngestConfig, listing: pa.RecordBatch) -> Read:
     paths = [path[len(prefix) :] for path in listing.column("path").to_pylist()]
     sizes = listing.column("size").to_pylist()
-    limits = config.first_read_bytes, config.header_limit_bytes
-    return Read(listing, source.read_headers(filesystem, paths, sizes, *limits, config.flatten_sequences))
+    bounds = config.first_read_bytes, config.header_limit_bytes
+    flatten, timeout = config.flatten_sequences, config.read_timeout_seconds
+    return Read(listing, source.read_headers(filesystem, paths, sizes, *bounds, flatten, timeout))
 
 
 def _members(
@@ -90,8 +92,16 @@ def _members(
     """The members of an archive, and last the archive itself: read, or failed with its reason."""
     (named,) = row.column("path").to_pylist()
     path = named[len(prefix) :]
-    limits = config.first_read_bytes, config.header_limit_bytes
-    for members, headers in archive.read_archive(filesystem, path, *limits, config.flatten_sequences):
+    limits = Limits(config.archive_limit_members, config.archive_limit_bytes, config.archive_limit_ratio)
+    for members, headers in archive.read_archive(
+        filesystem,
+        path,
+        config.first_read_bytes,
+        config.header_limit_bytes,
+        config.flatten_sequences,
+        limits,
+        config.read_timeout_seconds,
+    ):
         if members.column("path")[0].as_py() == path:
             yield Read(row, headers)
             return
