@@ -39,7 +39,7 @@ def outcomes(paths: list[str], ingest: config.IngestConfig) -> dict[str, str]:
     written = Path(paths[0]).with_suffix(".parquet")
     pq.write_table(pa.Table.from_batches([listing]), written)
     found = {}
-    for read in readers.file_reader("/", ingest)(Piece(str(written), 0, listing.num_rows)):
+    for read in readers.file_reader("/", ingest)(Piece(written, 0, listing.num_rows)):
         names = [path.rpartition("/")[2] for path in read.listing["path"].to_pylist()]
         if read.headers is None:
             found |= dict.fromkeys(names, "container")
