@@ -46,9 +46,9 @@ def store(address: str) -> pafs.FileSystem:
 
 
 @pytest.fixture
-def remote(address: str, store: pafs.FileSystem) -> Remote:
-    """A folder of empty tables on S3."""
-    root = location.parse(uri_of(address, "tables/of a/night"))
+def remote(address: str, store: pafs.FileSystem, tmp_path: Path) -> Remote:
+    """A folder of empty tables on S3; each test has another, for objects are read as never changing."""
+    root = location.parse(uri_of(address, f"tables/of a/{tmp_path.name}"))
     assert isinstance(root, Remote)
     delta.prepare(root)
     return root
@@ -104,10 +104,10 @@ def _rows(root: Location, table: tables.Table, below: str) -> list[dict[str, Any
 
 
 def test_tables_on_s3_are_those_of_a_local_run_and_tell_no_secret(
-    spark: SparkSession, root: Path, remote: Location, conf: Config, archive: Path, address: str, store: Any
+    spark: SparkSession, root: Path, remote: Remote, conf: Config, archive: Path, address: str, store: Any
 ) -> None:
     local = Ingesting(spark, root, conf, archive)
-    on_s3 = ("--source", uri_of(address, "pacs/in"), "--tables", uri_of(address, "tables/of a/night"))
+    on_s3 = ("--source", uri_of(address, "pacs/in"), "--tables", remote.uri)
     told = []
 
     def same(job: str, counts: dict[str, Any]) -> None:
@@ -193,7 +193,7 @@ def test_what_a_killed_run_left_is_made_good_by_the_next(
     spark: SparkSession, root: Path, remote: Remote, conf: Config, archive: Path, store: pafs.FileSystem
 ) -> None:
     undisturbed = Ingesting(spark, root, conf, archive)()
-    headers = "tables/of a/night/headers/_delta_log/00000000000000000001.json"
+    headers = remote / "headers" / "_delta_log" / "00000000000000000001.json"
     command = [
         sys.executable,
         str(HOME / "jobs" / "ingest.py"),
@@ -203,7 +203,7 @@ def test_what_a_killed_run_left_is_made_good_by_the_next(
         remote.uri,
     ]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as killed:
-        while not store.get_file_info(headers).is_file and killed.poll() is None:
+        while not store.get_file_info(headers.path).is_file and killed.poll() is None:
             time.sleep(0.01)
         killed.kill()  # between the commits, of which the ledger's is the last
     counts = Ingesting(spark, remote, conf, archive)()
@@ -244,10 +244,10 @@ def test_a_bad_source_is_told_without_its_secret(address: str, store: pafs.FileS
 
 
 def test_tables_inside_a_source_on_s3_are_a_bad_call(
-    spark: SparkSession, remote: Location, conf: Config, address: str, tmp_path: Path
+    spark: SparkSession, remote: Remote, conf: Config, address: str, tmp_path: Path
 ) -> None:
     run = Ingesting(spark, remote, conf, tmp_path)
-    for inside in ("tables", "tables/of a", "tables/of a/night"):
+    for inside in ("tables", "tables/of a", remote.path):
         with pytest.raises(UsageError, match="lies inside --source s3://tables") as raised:
             run.of(source=uri_of(address, inside))
         assert SECRET not in str(raised.value)
