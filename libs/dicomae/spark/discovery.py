@@ -22,7 +22,7 @@ MAXIMUM_ROUNDS = 64  # a round lists a level of folders at least
 FOLDERS_AT_FIRST = 256  # listed by one task before others help
 FOLDERS_PER_TASK = 16384
 _FOLDERS_TOGETHER = 64
-_TASKS_PER_CORE = 2
+_TASKS_PER_CORE = 1
 
 _FOUND = pa.schema(
     [

@@ -85,7 +85,7 @@ def trusted(root: Location, listed: Listed, staging: Location) -> tuple[Listed, 
         sql.name_files(connection, "settled", listed.settled, FOLDERS)
         _name_lost(connection, root)
         connection.execute(
-            f"CREATE VIEW known AS SELECT {_FOLDER} AS path FROM files AS old "
+            f"CREATE TABLE known AS SELECT {_FOLDER} AS path FROM files AS old "
             f"WHERE container IS NULL AND NOT vanished GROUP BY 1 "
             f"HAVING bool_and(status <> '{FileStatus.QUARANTINED}' AND path NOT IN (SELECT path FROM lost))"
         )

@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import cache
 from datetime import datetime
 from importlib.metadata import version as package_version
 from typing import Any
@@ -47,6 +48,7 @@ class Run:
     packages: dict[str, str]
 
 
+@cache
 def packages() -> dict[str, str]:
     """Versions of the packages that a result depends on."""
     return {name: package_version(name) for name in _PACKAGES}

@@ -60,10 +60,9 @@ def name_files(
 
 
 def write(connection: duckdb.DuckDBPyConnection, query: str, path: Location) -> int:
-    """Write the rows of a query as one Parquet file, and none where there are none; their number."""
-    (rows,) = connection.execute(f"SELECT count(*) FROM ({query})").fetchone() or (0,)
-    if rows:
-        connection.execute(f"COPY ({query}) TO {address(path)} (FORMAT parquet, COMPRESSION zstd)")
+    """Write the rows of a query as one Parquet file; their number."""
+    copied = connection.execute(f"COPY ({query}) TO {address(path)} (FORMAT parquet, COMPRESSION zstd)")
+    (rows,) = copied.fetchone() or (0,)
     return int(rows)
 
 
