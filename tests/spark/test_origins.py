@@ -223,3 +223,26 @@ def test_rows_with_one_path_are_refused_before_anything_is_written(run: Ingestin
 def test_bad_calls_say_what_is_wrong(run: Ingesting, named: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         run.of(**named)
+
+
+def test_copies_of_what_an_archive_held_take_its_place(run: Ingesting) -> None:
+    one, other = (write_file(run.top / "copy.dcm", uid).read_bytes() for uid in ("1.7", "1.6"))
+
+    def pack(name: str, content: bytes) -> None:
+        with zipfile.ZipFile(run.top / name, "w") as archive:
+            archive.writestr("1.dcm", content)
+
+    def holder() -> str:
+        return next(n for n, row in run.table(tables.HEADERS).items() if row["SOPInstanceUID"] == "1.6")
+
+    pack("a.zip", other)
+    pack("b.zip", other)
+    run()
+    assert holder() == "a.zip!1.dcm"
+    pack("a.zip", one + bytes(2))
+    run()
+    assert holder() == "b.zip!1.dcm"
+    pack("b.zip", one + bytes(4))
+    counts = run()
+    assert holder() == "copy.dcm"
+    assert counts["files"] == counts["rows"] + counts["duplicates"] + counts["quarantined"]

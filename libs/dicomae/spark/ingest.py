@@ -51,6 +51,7 @@ from dicomae.tables import FILES, HEADERS, QUARANTINE, Table
 _TASKS_PER_CORE = 4  # so that a slow folder does not hold up the end
 _FILES_A_TASK = 1000  # at least: to start a task takes as long as reading these
 _TRIES = 20  # commits that other runs may overtake
+_LOOKS, _BETWEEN_LOOKS_SECONDS = 5, 0.5
 _ORDER = (HEADERS, QUARANTINE, FILES)  # of the commits: the ledger last
 
 
@@ -234,17 +235,22 @@ def _ended(run: Ingest, read: dict[str, Any]) -> dict[str, Any]:
 
 
 def counted(run: Ingest) -> dict[str, Any]:
-    """What the ledger holds.
+    """What the ledger holds; while another run commits, what it holds afterwards.
 
     Raises
     ------
     JobError
-        Files are not rows + duplicates + quarantined: rows of other sources were lost, or a defect of ours.
+        Files are not rows + duplicates + quarantined.
     """
-    found = ledger.counts(run.root, run.staging)
-    lost = found["files"] - (found["rows"] + found["duplicates"] + found["quarantined"])
+    for _ in range(_LOOKS):
+        found = ledger.counts(run.root, run.staging)
+        lost = found["files"] - (found["rows"] + found["duplicates"] + found["quarantined"])
+        if not lost:
+            return found
+        time.sleep(_BETWEEN_LOOKS_SECONDS)
     if lost > 0:
         raise JobError(f"--tables {run.root}: table 'headers' lacks {lost} rows; ingest all sources again")
-    if lost:
-        raise JobError(f"files are not rows + duplicates + quarantined: {found}; please report this")
-    return found
+    raise JobError(
+        f"--tables {run.root}: table 'headers' has {-lost} rows that the ledger does not know: another run "
+        f"is writing, or was killed; ingest its source again"
+    )

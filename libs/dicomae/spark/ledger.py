@@ -112,7 +112,7 @@ def to_retry(root: Location, top: str, reasons: Sequence[str], staging: Location
             f"CREATE TABLE found AS SELECT {_of_ledger(AGAIN)} FROM files WHERE size IS NOT NULL AND path IN "
             f"(SELECT coalesce(container, path) FROM files WHERE path IN "
             f"(SELECT path FROM quarantine WHERE {chosen})) "
-            f"AND (status <> '{FileStatus.CONTAINER}' OR regexp_matches(lower(path), '{ARCHIVES}'))"
+            f"AND {_IS_READ_BY_ITSELF}"
         )
         version = delta.version(root, FILES)
         return Changes(version, again=_written(connection, AGAIN, staging))
@@ -167,6 +167,8 @@ def counts(root: Location, staging: Location) -> dict[str, Any]:
 
 
 _ITS_FILE = "coalesce(container, path)"  # members go with their archive
+
+_IS_READ_BY_ITSELF = f"(status <> '{FileStatus.CONTAINER}' OR regexp_matches(lower(path), '{ARCHIVES}'))"
 
 # Members that their archive had when an earlier run read it; a run's id begins with the time of its start.
 _MISSED = """(SELECT member.* FROM files AS member JOIN files AS archive ON member.container = archive.path
@@ -237,10 +239,14 @@ _FOUND = f"""CREATE TABLE found AS SELECT * FROM (
 _HIDDEN = f"""DELETE FROM found WHERE change IN ('{VANISHED}', '{GONE}') AND EXISTS (
     SELECT 1 FROM listing WHERE listing.reason IS NOT NULL AND {_is_below("found.path", "listing.path")})"""
 
-# Duplicates of files that have changed or are lost: one of them may now be the only one of its instance.
-_COPIES = f"""INSERT INTO found SELECT {_of_ledger(AGAIN)} FROM files WHERE container IS NULL
-    AND original_path IN (SELECT path FROM found WHERE change IN ('{AGAIN}', '{GONE}'))
-    AND path NOT IN (SELECT path FROM found)"""
+# Duplicates of what has changed or is lost, or of what an archive held that has: one of them may now be the
+# only one of its instance. Of those in an archive, the archive.
+_COPIES = f"""INSERT INTO found SELECT {_of_ledger(AGAIN)} FROM files WHERE path IN (
+        SELECT coalesce(copy.container, copy.path)
+        FROM files AS copy JOIN files AS original ON copy.original_path = original.path
+        WHERE coalesce(original.container, original.path) IN
+            (SELECT path FROM found WHERE change IN ('{AGAIN}', '{GONE}')))
+    AND {_IS_READ_BY_ITSELF} AND NOT vanished AND path NOT IN (SELECT path FROM found)"""
 
 _SHRUNK = f"""INSERT INTO found SELECT {_of_ledger(SHRUNK)} FROM files
     WHERE path IN (SELECT container FROM {_MISSED} WHERE NOT vanished)

@@ -7,8 +7,8 @@ import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass
-from functools import cache
 from datetime import datetime
+from functools import cache
 from importlib.metadata import version as package_version
 from typing import Any
 
