@@ -53,7 +53,7 @@ class Run:
 
     def kill(self, victim: str, chance: random.Random) -> bool:
         """SIGKILL the driver, its JVM or one of the Python workers; whether there was one to kill."""
-        mine = _below(self.process.pid)
+        mine = below(self.process.pid)
         self.seen |= set(mine)
         found = {
             "driver": [self.process.pid],
@@ -74,7 +74,7 @@ class Run:
         return False
 
 
-def _below(top: int) -> dict[int, str]:
+def below(top: int) -> dict[int, str]:
     """Id and name of every process below one, itself left out."""
     found: dict[int, tuple[int, str]] = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):

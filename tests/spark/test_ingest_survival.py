@@ -20,6 +20,7 @@ from typing import Any
 
 import mutants
 import pytest
+from cluster import cluster
 from conftest import HOME
 from files import write_file
 from ingesting import Ingesting
@@ -136,6 +137,21 @@ def test_kills_change_nothing(source: Path, undisturbed: Content, tmp_path: Path
     assert len(held["quarantine"]) == statuses["quarantined"] == FOLDERS * FOLDER_FILES // 16
     assert counts["files"] == statuses.total() == FOLDERS * FOLDER_FILES + 2
     assert counts["files"] == counts["rows"] + counts["duplicates"] + counts["quarantined"]
+
+
+def test_a_cluster_that_loses_an_executor_makes_the_same_tables(
+    source: Path, undisturbed: Content, tmp_path: Path
+) -> None:
+    root = tmp_path / "tables"
+    with cluster(tmp_path / "cluster", workers=2) as spark_cluster:
+        configuration = _configuration(tmp_path, files_per_commit=40, master=spark_cluster.master)
+        run = Run(source, root, configuration, tmp_path / "log")
+        assert run.wait_for(lambda: _commits(root) >= 4), run.end()
+        killed = spark_cluster.executors()[0]
+        os.kill(killed, signal.SIGKILL)
+        code, _, errors = run.end()
+    assert code == 0, errors
+    assert _content(root) == undisturbed
 
 
 def test_two_at_once_lose_nothing_and_write_nothing_twice(
