@@ -16,11 +16,11 @@ class Spy(pafs.FileSystemHandler):
     Attributes
     ----------
     failing : by name, what opening a file or listing a folder raises.
-    open_seconds : what every open takes more.
+    open_seconds : what every open, and every listing of a folder, takes more.
     before_read : called with (name, start) before each read.
     opener : opens a path, where the files are not local.
     reads : (name, start, bytes that came) of each read.
-    most_open : files that were open at once.
+    most_open : files, or folders, that were open at once.
     """
 
     def __init__(
@@ -54,6 +54,17 @@ class Spy(pafs.FileSystemHandler):
         return sum(n for read, _, n in self.reads if read == name)
 
     def get_file_info_selector(self, selector):
+        with self.lock:
+            self.open += 1
+            self.most_open = max(self.open, self.most_open)
+        time.sleep(self.open_seconds)
+        try:
+            return self._listed(selector)
+        finally:
+            with self.lock:
+                self.open -= 1
+
+    def _listed(self, selector):
         if Path(selector.base_dir).name in self.failing:
             raise self.failing[Path(selector.base_dir).name]
         return pafs.LocalFileSystem().get_file_info(selector)

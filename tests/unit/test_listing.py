@@ -188,3 +188,15 @@ def test_files_of_a_folder_that_has_not_changed_are_not_looked_at(tmp_path):
     assert seen.files["path"].to_pylist() == [f"{tmp_path}/a/1.dcm"]
     elsewhere = listing.list_folders(pafs.PyFileSystem(Spy()), folders, settled_before=changed + 10**12)
     assert elsewhere.settled == ()
+
+
+def test_folders_of_a_slow_source_are_listed_at_once(tmp_path):
+    folders = [f"{tmp_path}/{number:02d}" for number in range(40)]
+    for folder in folders:
+        Path(folder).mkdir()
+        (Path(folder) / "1.dcm").write_bytes(b"1")
+    spy = Spy({"07": PermissionError(13, "denied")}, open_seconds=0.02)
+    found = listing.list_folders(pafs.PyFileSystem(spy), folders)
+    assert found.files.num_rows == 39
+    assert [failure[:2] for failure in found.failures] == [(folders[7], Reason.PERMISSION)]
+    assert 8 <= spy.most_open <= listing.TOGETHER

@@ -1,8 +1,9 @@
 """One level of folders, and the files of a list: paths, sizes and times as Arrow columns."""
 
+import math
 import os
 import stat
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -11,7 +12,7 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 
 from dicomae import tables
-from dicomae.dicom.inflight import TIMEOUT_SECONDS, Wait, watched
+from dicomae.dicom.inflight import TIMEOUT_SECONDS, Wait, read_all, watched
 from dicomae.dicom.ioerrors import READ_ERRORS, explained
 from dicomae.errors import Reason
 
@@ -19,6 +20,7 @@ LISTED = pa.schema(
     [("path", pa.string()), ("size", pa.int64()), ("mtime", tables.TIME), ("etag", pa.string())]
 )
 CHUNK = 1 << 16  # entries that are Python objects at a time
+TOGETHER = 16  # remote folders that are listed at a time, and held as Python objects
 
 _NOT_UTF8 = "the name is not UTF-8"
 _NO_FILE = "neither a file nor a folder"
@@ -64,12 +66,11 @@ def list_folders(
         those after it, for the source does not answer. Elsewhere there is no such bound: a folder comes in
         many requests, of which S3's client bounds each (`ioerrors`), and HDFS by its own configuration.
     """
-    found = _Found(settled_before)
     if not isinstance(filesystem, pafs.LocalFileSystem):
-        found.add_all(folders, lambda folder: found.add(filesystem.get_file_info(pafs.FileSelector(folder))))
-        return found.sorted()
+        return _remote(filesystem, folders)
+    found = _Found(settled_before)
     try:
-        watched(partial(found.add_all, folders, found.add_local), found.wait, timeout_seconds)
+        watched(partial(found.add_all, folders), found.wait, timeout_seconds)
         return found.sorted()
     except TimeoutError as error:
         late = str(error)
@@ -77,6 +78,29 @@ def list_folders(
     answered = list_folders(filesystem, folders[: found.begun], settled_before, timeout_seconds)
     silent = [(folder, Reason.TIMEOUT, late) for folder in folders[found.begun :]]
     return replace(answered, failures=tuple(sorted([*answered.failures, *silent])))
+
+
+def _remote(filesystem: pafs.FileSystem, folders: Sequence[str]) -> Listing:
+    """As `list_folders`; several folders at a time, for each makes one wait."""
+    found = _Found()
+    for start in range(0, len(folders), TOGETHER):
+        together = folders[start : start + TOGETHER]
+        answers = read_all(partial(_answer, filesystem, together), len(together), math.inf)
+        for folder, answer in zip(together, answers, strict=True):
+            if isinstance(answer, list):
+                found.add(answer)
+            elif answer is not None:
+                found.failures.append((folder, *answer))
+    return found.sorted()
+
+
+def _answer(
+    filesystem: pafs.FileSystem, folders: Sequence[str], i: int
+) -> list[pafs.FileInfo] | tuple[Reason, str]:
+    try:
+        return list(filesystem.get_file_info(pafs.FileSelector(folders[i])))
+    except READ_ERRORS as error:
+        return explained(error)
 
 
 def list_paths(filesystem: pafs.FileSystem, paths: Sequence[str]) -> Listing:
@@ -132,12 +156,12 @@ class _Found:
         folders, settled = tuple(sorted(self.folders)), tuple(sorted(self.settled))
         return Listing(files.sort_by("path"), folders, tuple(sorted(self.failures)), settled)
 
-    def add_all(self, folders: Sequence[str], add: Callable[[str], None]) -> None:
-        """What `add` adds of each folder, or why it cannot be listed."""
+    def add_all(self, folders: Sequence[str]) -> None:
+        """What each local folder holds, or why it cannot be listed."""
         for self.begun, folder in enumerate(folders):
             self.wait.begin()
             try:
-                add(folder)
+                self.add_local(folder)
             except READ_ERRORS as error:
                 self.failures.append((folder, *explained(error)))
             self.wait.end()
