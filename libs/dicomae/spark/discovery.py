@@ -107,4 +107,4 @@ def _lister(uri: str, wish: Wish, budget: int) -> Callable[[Piece], Iterator[pa.
 
 
 def _count(paths: Sequence[Location]) -> int:
-    return sum(piece.rows for piece in pieces.whole(paths))
+    return pieces.rows(pieces.whole(paths))

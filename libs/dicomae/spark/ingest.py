@@ -2,14 +2,13 @@
 
     listing ──► changes to the ledger ──► tasks write parts ──► edits where a UID is contested ──► commits
 
-Headers are committed first, then quarantine, the ledger last: after a crash at any point the files are
-read again and found to be there. A commit that another run has overtaken starts again from the edits.
+What a batch of files has become is committed before the next is read (`dicomae.spark.commits`).
 """
 
 import argparse
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,10 +22,9 @@ from dicomae.config import Config
 from dicomae.dicom import archive, source
 from dicomae.dicom.bodypart_rules import load_rules
 from dicomae.dicom.keys import standard_vr
-from dicomae.errors import ConflictError, JobError, UsageError
+from dicomae.errors import JobError, UsageError
 from dicomae.spark import (
-    delta,
-    edits,
+    commits,
     headers,
     identity,
     ledger,
@@ -43,16 +41,13 @@ from dicomae.spark.listings import Listed, Wish
 from dicomae.spark.location import Location
 from dicomae.spark.origins import Origin
 from dicomae.spark.parts import PART
-from dicomae.spark.pieces import Piece
 from dicomae.spark.progress import Seen, step
 from dicomae.spark.tally import Tally
-from dicomae.tables import FILES, HEADERS, QUARANTINE, Table
+from dicomae.tables import FILES
 
 _TASKS_PER_CORE = 4  # so that a slow folder does not hold up the end
 _FILES_A_TASK = 1000  # at least: to start a task takes as long as reading these
-_TRIES = 20  # commits that other runs may overtake
 _LOOKS, _BETWEEN_LOOKS_SECONDS = 5, 0.5
-_ORDER = (HEADERS, QUARANTINE, FILES)  # of the commits: the ledger last
 
 
 @dataclass(frozen=True)
@@ -133,13 +128,13 @@ def take_in(
         todo = [Path(path) for table in tables for path in table["path"].to_pylist()]
     started, tally = time.monotonic(), Tally.zero(run.spark)
     if todo:
-        with progress.files("reading", partial(tally.seen, _rows(pieces.whole(todo)))):
+        with progress.files("reading", partial(tally.seen, pieces.rows(pieces.whole(todo)))):
             _read(run, todo, reader, tally, is_table=is_table)
     read = tally.counts(time.monotonic() - started)
     if not run.stop.is_set() and changes.ask_for_marks:
         with step(run.spark, "marking what has vanished"):
             wanted = partial(ledger.marks, run.root, changes)
-            _committed(run, wanted, PART.empty_table(), "marks")
+            _commit(run, wanted, PART.empty_table(), "marks")
     return read
 
 
@@ -152,30 +147,18 @@ def _read(
     each = _rows_a_task(run, todo)
     if each < _FILES_A_TASK and not is_table and not _any_archive(todo):
         each = _FILES_A_TASK
-    for number, batch in enumerate(_batches(todo, each, run.config.ingest.files_per_commit)):
+    for number, batch in enumerate(pieces.batches(todo, each, run.config.ingest.files_per_commit)):
         written = headers.parse(run.spark, batch, parsing)
         with step(run.spark, "committing"):
-            _committed(run, partial(_contested, run, written), written, f"edits-{number}")
+            _commit(run, partial(_contested, run, written), written, f"edits-{number}")
         if run.stop.is_set():
             return
 
 
 def _rows_a_task(run: Ingest, paths: Sequence[Location]) -> int:
-    together = min(_rows(pieces.whole(paths)), run.config.ingest.files_per_commit)
+    together = min(pieces.rows(pieces.whole(paths)), run.config.ingest.files_per_commit)
     tasks = _TASKS_PER_CORE * run.spark.sparkContext.defaultParallelism
     return max(1, min(-(-together // tasks), run.config.ingest.files_per_part))
-
-
-def _batches(paths: Sequence[Location], each: int, together: int) -> Iterator[list[Piece]]:
-    """Pieces of at most `each` rows; lists of them that are committed together."""
-    batch: list[Piece] = []
-    for piece in pieces.cut(paths, min(each, together)):
-        batch.append(piece)
-        if _rows(batch) >= together:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
 
 
 def _any_archive(paths: Sequence[Location]) -> bool:
@@ -188,53 +171,20 @@ def _any_archive(paths: Sequence[Location]) -> bool:
     )
 
 
-def _rows(some: Sequence[Piece]) -> int:
-    return sum(piece.rows for piece in some)
-
-
 def _contested(run: Ingest, written: pa.Table, staging: Location) -> Edits:
     parts = written.filter(pc.equal(written["table"], FILES.name))["path"].to_pylist()
     return identity.contested(run.root, parts, run.config.ingest.same_uid, staging)
 
 
-def _committed(run: Ingest, wanted: Callable[[Location], Edits], written: pa.Table, name: str) -> None:
-    """Commit the parts that tasks wrote, and the edits that are wanted as the tables stand then.
-
-    Raises
-    ------
-    JobError
-        Other runs were always faster.
-    """
-    for attempt in range(_TRIES):
-        staging = run.staging / f"{name}-{attempt}"
-        staging.mkdir()
-        versions = {table.name: delta.version(run.root, table) for table in _ORDER}
-        edited = edits.apply(run.spark, wanted(staging), run.root)
-        try:
-            for table in _ORDER:
-                _replace(run.root, table, written, edited, versions[table.name])
-        except ConflictError:
-            continue
-        return
-    raise JobError(f"--tables {run.root}: other runs write all the time; run again when they have ended")
-
-
-def _replace(root: Location, table: Table, written: pa.Table, edited: pa.Table, version: int) -> None:
-    """Commit a table's new parts; of those that were edited, what they have become."""
-    new, changed = (rows.filter(pc.equal(rows["table"], table.name)) for rows in (written, edited))
-    stays = pc.invert(pc.is_in(new["path"], changed["part"]))
-    become = changed.filter(pc.is_valid(changed["path"])).select(PART.names)
-    held = pc.invert(pc.is_in(changed["part"], new["path"]))
-    removed = changed["part"].filter(held).to_pylist()
-    added = pa.concat_tables([new.filter(stays), become])
-    delta.commit_parts(root, table, added, version, overwrite=False, removed=removed)
+def _commit(run: Ingest, wanted: commits.Wanted, written: pa.Table, name: str) -> None:
+    commits.commit(run.spark, run.root, wanted, written, run.staging / name)
 
 
 def _ended(run: Ingest, read: dict[str, Any]) -> dict[str, Any]:
-    return {"read": read, "stopped": run.stop.is_set(), **counted(run)}
+    return {"read": read, "stopped": run.stop.is_set(), **_counted(run)}
 
 
-def counted(run: Ingest) -> dict[str, Any]:
+def _counted(run: Ingest) -> dict[str, Any]:
     """What the ledger holds; while another run commits, what it holds afterwards.
 
     Raises

@@ -44,6 +44,23 @@ def whole(paths: Sequence[Location]) -> list[Piece]:
     return [Piece(path, 0, location.parquet_file(path).metadata.num_rows) for path in paths]
 
 
+def batches(paths: Sequence[Location], each: int, together: int) -> Iterator[list[Piece]]:
+    """Pieces of at most `each` rows, in lists of about `together` rows (no fewer, but the last)."""
+    batch: list[Piece] = []
+    for piece in cut(paths, min(each, together)):
+        batch.append(piece)
+        if rows(batch) >= together:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def rows(some: Sequence[Piece]) -> int:
+    """Rows of all of them."""
+    return sum(piece.rows for piece in some)
+
+
 def read(piece: Piece, batch_rows: int, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
     """The rows of a piece in batches of at most `batch_rows`; of all columns, or of some."""
     file = location.parquet_file(piece.path)
