@@ -246,3 +246,21 @@ def test_copies_of_what_an_archive_held_take_its_place(run: Ingesting) -> None:
     counts = run()
     assert holder() == "copy.dcm"
     assert counts["files"] == counts["rows"] + counts["duplicates"] + counts["quarantined"]
+
+
+def test_files_of_unknown_size_that_have_gone_are_marked(run: Ingesting) -> None:
+    listed = run.top.parent / "inventory.csv"
+    listed.write_text("path,etag\n1.dcm,a\n2.dcm,b\n", encoding="utf-8")
+    run.of(source=str(run.top), inventory=str(listed))
+    (run.top / "1.dcm").unlink()
+    counts = run()
+    assert (counts["files"], counts["rows"], counts["vanished"]) == (3, 3, 1)
+
+
+def test_a_quarantined_file_of_unknown_size_is_read_again_when_asked_for(run: Ingesting) -> None:
+    (run.top / "letter").write_text("Dear colleague, " * 20, encoding="utf-8")
+    listed = run.top.parent / "inventory.csv"
+    listed.write_text("path,etag\nletter,a\n", encoding="utf-8")
+    run.of(source=str(run.top), inventory=str(listed))
+    assert run.of(source=str(run.top), inventory=str(listed))["new"] == 0
+    assert run.retry()["retried"] == 1

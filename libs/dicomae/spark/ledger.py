@@ -109,8 +109,8 @@ def to_retry(root: Location, top: str, reasons: Sequence[str], staging: Location
         for table in (FILES, QUARANTINE):
             sql.name_table(connection, root, table)
         connection.execute(
-            f"CREATE TABLE found AS SELECT {_of_ledger(AGAIN)} FROM files WHERE size IS NOT NULL AND path IN "
-            f"(SELECT coalesce(container, path) FROM files WHERE path IN "
+            f"CREATE TABLE found AS SELECT {_of_ledger(AGAIN)} FROM files WHERE NOT {_WAS_NOT_LISTED} "
+            f"AND path IN (SELECT coalesce(container, path) FROM files WHERE path IN "
             f"(SELECT path FROM quarantine WHERE {chosen})) "
             f"AND {_IS_READ_BY_ITSELF}"
         )
@@ -209,11 +209,14 @@ def _written(connection: duckdb.DuckDBPyConnection, kind: str, staging: Location
 
 _FOLDER = "parse_dirpath(old.path, 'forward_slash')"
 
+# Of what could not be listed nothing is known; a list of files may leave out the size alone.
+_WAS_NOT_LISTED = f"(status = '{FileStatus.QUARANTINED}' AND size IS NULL AND mtime IS NULL AND etag IS NULL)"
+
 # By etag where both have one, else by size and time; and a folder that failed as it failed before.
 _IS_SAME = """coalesce(
         new.etag = old.etag,
         new.size IS NOT DISTINCT FROM old.size AND new.mtime IS NOT DISTINCT FROM old.mtime
-    ) AND new.reason IS NOT DISTINCT FROM CASE WHEN old.size IS NULL THEN old.reason END"""
+    ) AND new.reason IS NOT DISTINCT FROM CASE WHEN old.was_not_listed THEN old.reason END"""
 
 _IS_PARSED = f"status = '{FileStatus.PARSED}'"
 
@@ -226,13 +229,13 @@ _FOUND = f"""CREATE TABLE found AS SELECT * FROM (
         coalesce(old.attempts, 0)::INTEGER AS attempts,
         CASE WHEN old.path IS NULL THEN '{NEW}'
              WHEN new.path IS NULL AND {_FOLDER} IN (SELECT path FROM settled) THEN NULL
-             WHEN new.path IS NULL AND (old.size IS NULL OR old.is_lost) THEN '{GONE}'
+             WHEN new.path IS NULL AND (old.was_not_listed OR old.is_lost) THEN '{GONE}'
              WHEN new.path IS NULL THEN CASE WHEN NOT old.vanished THEN '{VANISHED}' END
              WHEN old.is_lost OR NOT ({_IS_SAME}) THEN '{AGAIN}'
              WHEN old.vanished THEN '{RETURNED}' END AS change
     FROM (SELECT DISTINCT ON (path) * FROM listing) AS new
-    {{join}} JOIN (SELECT *, path IN (SELECT path FROM lost) AS is_lost FROM files
-        WHERE container IS NULL AND {{below}}) AS old ON new.path = old.path
+    {{join}} JOIN (SELECT *, path IN (SELECT path FROM lost) AS is_lost, {_WAS_NOT_LISTED} AS was_not_listed
+        FROM files WHERE container IS NULL AND {{below}}) AS old ON new.path = old.path
     ) WHERE change IS NOT NULL"""
 
 # Nothing has vanished below a folder that could not be listed.
