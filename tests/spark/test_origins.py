@@ -264,3 +264,14 @@ def test_a_quarantined_file_of_unknown_size_is_read_again_when_asked_for(run: In
     run.of(source=str(run.top), inventory=str(listed))
     assert run.of(source=str(run.top), inventory=str(listed))["new"] == 0
     assert run.retry()["retried"] == 1
+
+
+def test_members_have_not_vanished_where_their_archive_does_not_answer(run: Ingesting) -> None:
+    _packed(run, "4", "5")
+    run()
+    (run.top / "some.zip").unlink()
+    (run.top / "some.zip").mkdir()  # opens, and cannot be read
+    listed = run.top.parent / "inventory.csv"
+    listed.write_text(f"path,size\n{run.top}/some.zip,1\n", encoding="utf-8")
+    counts = run.of(source=str(run.top), inventory=str(listed))
+    assert (counts["reasons"], counts["vanished"]) == ({"io_error": 1}, 0)

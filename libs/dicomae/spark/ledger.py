@@ -7,7 +7,7 @@ from typing import Any
 import duckdb
 
 from dicomae.dicom.outcome import LISTING
-from dicomae.errors import FileStatus
+from dicomae.errors import FileStatus, Reason
 from dicomae.spark import delta, edits, sql
 from dicomae.spark.listings import FOLDERS, Listed
 from dicomae.spark.location import Location
@@ -121,7 +121,8 @@ def to_retry(root: Location, top: str, reasons: Sequence[str], staging: Location
 def marks(root: Location, changes: Changes, staging: Location) -> edits.Edits:
     """Edits of the ledger for what has vanished, is there again, or needs no row any more.
 
-    Members of an archive that was read again, by this run or one before, and not found in it, have vanished.
+    Members of an archive that was read again, by this run or one before, and not found in it, have vanished;
+    as far as the archive could be reached.
     """
     with sql.connected(staging) as connection:
         for table in (FILES, QUARANTINE):
@@ -171,8 +172,11 @@ _ITS_FILE = "coalesce(container, path)"  # members go with their archive
 _IS_READ_BY_ITSELF = f"(status <> '{FileStatus.CONTAINER}' OR regexp_matches(lower(path), '{ARCHIVES}'))"
 
 # Members that their archive had when an earlier run read it; a run's id begins with the time of its start.
-_MISSED = """(SELECT member.* FROM files AS member JOIN files AS archive ON member.container = archive.path
-    WHERE member.run_id < archive.run_id)"""
+# Of an archive that did not answer nothing is known.
+_MISSED = f"""(SELECT member.* FROM files AS member JOIN (
+        SELECT path, run_id FROM files WHERE status = '{FileStatus.CONTAINER}'
+        OR reason IN ('{Reason.ARCHIVE_DAMAGED}', '{Reason.ARCHIVE_BOMB}')
+    ) AS archive ON member.container = archive.path WHERE member.run_id < archive.run_id)"""
 
 _OF_GONE = f"SELECT path FROM files WHERE {_ITS_FILE} IN (SELECT path FROM gone)"
 
