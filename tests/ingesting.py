@@ -20,6 +20,7 @@ class Ingesting:
     def __init__(self, spark: SparkSession, root: Location, conf: Config, top: Path) -> None:
         self.spark, self.root, self.conf, self.top = spark, root, conf, top
         self.runs = 0
+        self.stop = threading.Event()
 
     def __call__(self) -> dict[str, Any]:
         return self.of(source=str(self.top))
@@ -37,7 +38,7 @@ class Ingesting:
         self.runs += 1
         staging = self.root / "_staging" / str(self.runs)
         staging.mkdir(parents=True)
-        return Ingest(self.spark, self.root, staging, self.conf, f"run-{self.runs}", threading.Event())
+        return Ingest(self.spark, self.root, staging, self.conf, f"run-{self.runs}", self.stop)
 
     def table(self, table: tables.Table) -> dict[str, dict[str, Any]]:
         """Rows by file name."""

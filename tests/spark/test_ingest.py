@@ -123,6 +123,26 @@ def test_a_copy_takes_the_place_of_a_file_that_changed(run: Ingesting) -> None:
     assert run.table(tables.FILES)["copy.dcm"]["status"] == "parsed"
 
 
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_copy_is_read_after_the_file_that_changed_though_in_another_commit(
+    run: Ingesting, stopped: bool
+) -> None:
+    run()
+    shutil.copy(run.top / "a" / "1.dcm", run.top / "a" / "0.dcm")  # before the file by its path
+    (run.top / "b" / "copy.dcm").unlink()
+    run()
+    write_file(run.top / "a" / "1.dcm", "1.77", SeriesDescription="longer than before")
+    run.conf = replace(run.conf, ingest=replace(run.conf.ingest, files_per_commit=1))
+    if stopped:
+        run.stop.set()
+        run()
+        run.stop.clear()
+        assert "0.dcm" not in run.table(tables.HEADERS)
+    run()
+    assert run.table(tables.HEADERS)["0.dcm"]["SOPInstanceUID"] == "1.1"
+    assert run()["new"] == 0
+
+
 def test_a_mended_file_leaves_quarantine(run: Ingesting) -> None:
     run()
     write_file(run.top / "b" / "empty.dcm", "1.8")

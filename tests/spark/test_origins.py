@@ -275,3 +275,14 @@ def test_members_have_not_vanished_where_their_archive_does_not_answer(run: Inge
     listed.write_text(f"path,size\n{run.top}/some.zip,1\n", encoding="utf-8")
     counts = run.of(source=str(run.top), inventory=str(listed))
     assert (counts["reasons"], counts["vanished"]) == ({"io_error": 1}, 0)
+
+
+def test_a_table_that_changed_leaves_the_files_behind_its_rows_to_their_source(run: Ingesting) -> None:
+    named = header_table(run, [{"uid": "1.2.1", "place": "/far/1", "kind": "CT"}])
+    run.of(**named)
+    assert (run()["rows"], statuses(run)["pacs/1.dcm"]) == (3, "duplicate_uid_conflict")
+    named = header_table(run, [{"uid": "1.2.19", "place": "/far/1", "kind": "CT, and longer than before"}])
+    assert run.of(**named)["rows"] == 3
+    counts = run()
+    assert (counts["new"], counts["rows"], statuses(run)["pacs/1.dcm"]) == (1, 4, "parsed")
+    assert run()["new"] == 0

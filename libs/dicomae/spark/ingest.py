@@ -75,7 +75,7 @@ def ingest(run: Ingest, origin: Origin) -> dict[str, Any]:
         raise UsageError(f"{origin.name}: no files here")
     with step(run.spark, f"comparing {listed.files:,} files with the ledger"):
         together = run.config.ingest.files_per_commit
-        changes = ledger.changes(run.root, listed, origin.top, together, run.staging)
+        changes = ledger.changes(run.root, listed, origin.top, origin.reach, together, run.staging)
     read = take_in(run, changes, origin.reader, is_table=origin.is_table)
     return {"source": origin.top, "listed": listed.files, "new": read["files"], **_ended(run, read)}
 
@@ -122,7 +122,8 @@ def take_in(
     ----------
     is_table : whether the files are Parquet files whose rows are headers.
     """
-    todo: Sequence[Location] = (*changes.new, *changes.again)
+    # What has changed lets go of the instance that it held before others are asked whether they have it.
+    todo: Sequence[Location] = (*changes.again, *changes.new, *changes.orphaned)
     if is_table:
         tables = (location.parquet_file(file).read(["path"]) for file in todo)
         todo = [Path(path) for table in tables for path in table["path"].to_pylist()]

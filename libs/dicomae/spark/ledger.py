@@ -15,10 +15,11 @@ from dicomae.spark.sql import quoted
 from dicomae.tables import FILES, HEADERS, QUARANTINE
 
 # What a listing says of a file: unknown to the ledger; known and changed, or to be read again for another
-# reason; no longer in the source; there again, unchanged; needs no row any more, as a folder that can be
+# reason; a duplicate, or an archive that holds one, whose original has another instance, or may have when it
+# is read; no longer in the source; there again, unchanged; needs no row any more, as a folder that can be
 # listed again; an archive without members that it had, which nobody has marked.
-_KINDS = ("new", "again", "vanished", "returned", "gone", "shrunk")
-NEW, AGAIN, VANISHED, RETURNED, GONE, SHRUNK = _KINDS
+_KINDS = ("new", "again", "orphaned", "vanished", "returned", "gone", "shrunk")
+NEW, AGAIN, ORPHANED, VANISHED, RETURNED, GONE, SHRUNK = _KINDS
 ARCHIVES = r"\.(zip|tar|tgz|tar\.gz)$"  # what is read inside
 
 
@@ -28,13 +29,14 @@ class Changes:
 
     Attributes
     ----------
-    new, again : rows of `LISTING`.
+    new, again, orphaned : rows of `LISTING`.
     vanished, returned, gone, shrunk : `path` of rows of the ledger.
     """
 
     version: int
     new: tuple[Location, ...] = ()
     again: tuple[Location, ...] = ()
+    orphaned: tuple[Location, ...] = ()
     vanished: tuple[Location, ...] = ()
     returned: tuple[Location, ...] = ()
     gone: tuple[Location, ...] = ()
@@ -43,10 +45,12 @@ class Changes:
     @property
     def ask_for_marks(self) -> bool:
         """Whether the ledger may need `marks`."""
-        return any((self.again, self.vanished, self.returned, self.gone, self.shrunk))
+        return any((self.again, self.orphaned, self.vanished, self.returned, self.gone, self.shrunk))
 
 
-def changes(root: Location, listed: Listed, top: str | None, together: int, staging: Location) -> Changes:
+def changes(
+    root: Location, listed: Listed, top: str | None, reach: str | None, together: int, staging: Location
+) -> Changes:
     """What the listing says that the ledger does not know.
 
     In the order of paths, so that a run that is interrupted and begun again decides on a contested
@@ -56,6 +60,7 @@ def changes(root: Location, listed: Listed, top: str | None, together: int, stag
     ----------
     top : the folder that the listing is complete for, as the ledger writes it; None where it is a mere
         list, which says nothing of what has vanished.
+    reach : what the paths of all files begin with that can be read beside those listed; None where none can.
     together : files that are committed together.
     """
     version = delta.version(root, FILES)
@@ -69,7 +74,8 @@ def changes(root: Location, listed: Listed, top: str | None, together: int, stag
         _name_lost(connection, root)
         connection.execute(_FOUND.format(join="LEFT" if top is None else "FULL", below=below))
         connection.execute(_HIDDEN)
-        connection.execute(_COPIES)
+        if reach is not None:
+            connection.execute(_ORPHANED.format(reach=quoted(reach)))
         connection.execute(_SHRUNK)
         return Changes(version, **{kind: _written(connection, kind, staging) for kind in _KINDS})
 
@@ -247,13 +253,17 @@ _HIDDEN = f"""DELETE FROM found WHERE change IN ('{VANISHED}', '{GONE}') AND EXI
     SELECT 1 FROM listing WHERE listing.reason IS NOT NULL AND {_is_below("found.path", "listing.path")})"""
 
 # Duplicates of what has changed or is lost, or of what an archive held that has: one of them may now be the
-# only one of its instance. Of those in an archive, the archive.
-_COPIES = f"""INSERT INTO found SELECT {_of_ledger(AGAIN)} FROM files WHERE path IN (
+# only one of its instance. And those that an earlier run should have read: it was ended before, it read
+# another store, or they were not there. Of those in an archive, the archive.
+_ORPHANED = f"""INSERT INTO found SELECT {_of_ledger(ORPHANED)} FROM files WHERE path IN (
         SELECT coalesce(copy.container, copy.path)
-        FROM files AS copy JOIN files AS original ON copy.original_path = original.path
-        WHERE coalesce(original.container, original.path) IN
-            (SELECT path FROM found WHERE change IN ('{AGAIN}', '{GONE}')))
-    AND {_IS_READ_BY_ITSELF} AND NOT vanished AND path NOT IN (SELECT path FROM found)"""
+        FROM (SELECT * FROM files WHERE original_path IS NOT NULL AND NOT vanished) AS copy
+        LEFT JOIN files AS original ON copy.original_path = original.path
+        WHERE original.SOPInstanceUID IS DISTINCT FROM copy.SOPInstanceUID
+            OR coalesce(original.container, original.path) IN
+                (SELECT path FROM found WHERE change IN ('{AGAIN}', '{GONE}')))
+    AND {_IS_READ_BY_ITSELF} AND NOT vanished AND starts_with(path, {{reach}})
+    AND path NOT IN (SELECT path FROM found)"""
 
 _SHRUNK = f"""INSERT INTO found SELECT {_of_ledger(SHRUNK)} FROM files
     WHERE path IN (SELECT container FROM {_MISSED} WHERE NOT vanished)

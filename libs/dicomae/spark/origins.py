@@ -42,15 +42,20 @@ class Origin:
     list_again : lists folders (Parquet files of `FOLDERS`) file by file; None where none is ever settled.
     top : the folder, as the ledger writes it, that the listing is complete for; None where it is a list.
     reader : reads a piece of the listing; of a table, a piece of one of its files.
-    is_table : whether the listed files are Parquet files of headers.
+    reach : what all paths begin with, as the ledger writes them, that `reader` can read; None of a table.
     """
 
     name: str
     list_files: Callable[[SparkSession, Wish], Listed]
     top: str | None
     reader: Reader
-    is_table: bool = False
+    reach: str | None
     list_again: Callable[[SparkSession, Wish, Sequence[Location]], Listed] | None = None
+
+    @property
+    def is_table(self) -> bool:
+        """Whether the listed files are Parquet files of headers."""
+        return self.reach is None
 
 
 def of(arguments: Namespace, config: IngestConfig) -> Origin:
@@ -99,7 +104,7 @@ def _of_source(uri: str, config: IngestConfig) -> Origin:
         top = source.path_prefix(uri) + top
         folders = partial(discovery.list_files, uri=uri)
         again = partial(discovery.list_again, uri=uri)
-        return Origin(name, folders, top, file_reader(uri, config), list_again=again)
+        return Origin(name, folders, top, file_reader(uri, config), _reach(uri), again)
 
     def found() -> Iterator[Listing]:
         if os.path.basename(path).upper() == DICOMDIR:
@@ -144,7 +149,11 @@ def _of_list(name: str, uri: str, found: Callable[[], Iterator[Listing]], config
     def list_files(_: SparkSession, wish: Wish) -> Listed:
         return _written(wish, found(), source.path_prefix(uri))
 
-    return Origin(name, list_files, None, file_reader(uri, config))
+    return Origin(name, list_files, None, file_reader(uri, config), _reach(uri))
+
+
+def _reach(uri: str) -> str:
+    return source.path_prefix(uri) or "/"
 
 
 def _of_table(table: str, columns: Path) -> Origin:
@@ -155,7 +164,7 @@ def _of_table(table: str, columns: Path) -> Origin:
         filesystem = source.open_filesystem("/")
         return _written(wish, iter([source.list_paths(filesystem, paths)]), "")
 
-    return Origin(f"--table {table}", list_files, None, table_reader(read), is_table=True)
+    return Origin(f"--table {table}", list_files, None, table_reader(read), None)
 
 
 def _parquet_files(table: str) -> list[str]:
