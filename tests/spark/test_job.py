@@ -7,6 +7,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -14,7 +15,7 @@ from pyspark.sql import SparkSession
 
 from dicomae import tables
 from dicomae.config import Config
-from dicomae.spark import delta
+from dicomae.spark import delta, runs, underway
 from dicomae.spark.job import Context, Job, Summary, execute, staging_folder
 
 
@@ -126,6 +127,27 @@ def test_what_an_interrupted_run_has_staged_is_removed(context: Context) -> None
     assert _staged(context.root) == 1
     execute(JOB, context, "train")
     assert _staged(context.root) == 0
+
+
+def test_of_runs_that_begin_at_once_one_records_what_was_interrupted(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(inner: Context) -> Summary:
+        _run(inner)
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        execute(replace(JOB, run=killed), context, "train")
+    record, others = runs.record, iter([underway.record_interrupted])
+
+    def beside_another(*arguments: Any, **named: Any) -> None:
+        for other in others:
+            other(context.root)
+        record(*arguments, **named)
+
+    monkeypatch.setattr(runs, "record", beside_another)
+    underway.record_interrupted(context.root)
+    assert len(delta.read_small(context.root, tables.RUNS)) == 1
 
 
 def test_where_nothing_has_locks_nothing_that_is_staged_is_removed(

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
+from typing import TextIO
 
 from dicomae import tables
 from dicomae.spark import delta, runs
@@ -50,16 +51,15 @@ def record_interrupted(root: Location) -> None:
     if not isinstance(root, Path):
         return
     for path in sorted((root / FOLDER).glob("*.json")):
-        note = _abandoned(path)
-        if note is None:
+        try:
+            file = path.open("r+", encoding="utf-8")
+        except OSError:  # another run has just recorded it
             continue
-        run, before = note
-        wrote = changed(before, versions(root))
-        if wrote and run.run_id not in runs.recorded(root):
-            summary = {"job": run.job, "run_id": run.run_id, "interrupted": True, "wrote": wrote}
-            runs.record(root, run, summary, finished=None)
-        shutil.rmtree(root / STAGING / run.run_id, ignore_errors=True)
-        path.unlink(missing_ok=True)
+        with file:
+            note = _abandoned(file)  # and ours until it is closed: of runs that begin at once one records it
+            if note is not None:
+                _record(root, *note)
+                path.unlink()
 
 
 def versions(root: Location) -> dict[str, int]:
@@ -72,12 +72,19 @@ def changed(before: dict[str, int], after: dict[str, int]) -> dict[str, int]:
     return {name: version for name, version in after.items() if version != before.get(name)}
 
 
-def _abandoned(path: Path) -> tuple[Run, dict[str, int]] | None:
+def _abandoned(file: TextIO) -> tuple[Run, dict[str, int]] | None:
     """The note's run and its versions, where no process holds it any more."""
     try:
-        with path.open("r+", encoding="utf-8") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            raw = json.load(file)
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        raw = json.load(file)
     except (OSError, json.JSONDecodeError):  # held, without locks, or killed before it was written
         return None
     return Run(**{**raw["run"], "started": datetime.fromisoformat(raw["run"]["started"])}), raw["before"]
+
+
+def _record(root: Path, run: Run, before: dict[str, int]) -> None:
+    wrote = changed(before, versions(root))
+    if wrote and run.run_id not in runs.recorded(root):
+        summary = {"job": run.job, "run_id": run.run_id, "interrupted": True, "wrote": wrote}
+        runs.record(root, run, summary, finished=None)
+    shutil.rmtree(root / STAGING / run.run_id, ignore_errors=True)
