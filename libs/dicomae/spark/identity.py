@@ -12,7 +12,7 @@ from dicomae.errors import FileStatus, UsageError
 from dicomae.spark import edits, sql
 from dicomae.spark.edits import Edits, dropped, restated
 from dicomae.spark.location import Location
-from dicomae.tables import FILES, HEADERS, QUARANTINE
+from dicomae.tables import FILES, HEADERS, QUARANTINE, RUNS
 
 
 def contested(root: Location, parts: Sequence[str], same_uid: str, staging: Location) -> Edits:
@@ -26,7 +26,7 @@ def contested(root: Location, parts: Sequence[str], same_uid: str, staging: Loca
     """
     with sql.connected(staging) as connection:
         sql.name_files(connection, "read", [root / FILES.name / part for part in parts], FILES.schema)
-        for table in (HEADERS, FILES, QUARANTINE):
+        for table in (HEADERS, FILES, QUARANTINE, RUNS):
             sql.name_table(connection, root, table)
         _check_paths(connection)
         connection.execute(_HELD)
@@ -55,20 +55,21 @@ def _check_paths(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 # Rows of `headers` whose file or whose instance has been read again. A row is stale where its file now
-# holds something else.
-_HELD = """CREATE TABLE held AS SELECT h.SOPInstanceUID, h.content_hash, h.path, h.part,
-    coalesce(
-        (now.SOPInstanceUID, now.content_hash) IS DISTINCT FROM (h.SOPInstanceUID, h.content_hash), false
-    ) AND now.path IS NOT NULL AS is_stale
-    FROM (SELECT SOPInstanceUID, content_hash, path, part FROM headers
+# holds something else; or where a run that was killed before it wrote the ledger read a file that is no
+# longer there. Runs have their row of `runs` when they have ended.
+_HELD = """CREATE TABLE held AS SELECT h.SOPInstanceUID, h.content_hash, h.path, h.part, files.mtime,
+    CASE WHEN now.path IS NOT NULL
+         THEN (now.SOPInstanceUID, now.content_hash) IS DISTINCT FROM (h.SOPInstanceUID, h.content_hash)
+         ELSE files.path IS NULL AND h.run_id IN (SELECT run_id FROM runs) END AS is_stale
+    FROM (SELECT SOPInstanceUID, content_hash, path, part, run_id FROM headers
           WHERE path IN (SELECT path FROM read) OR SOPInstanceUID IN (SELECT SOPInstanceUID FROM read)) AS h
-    LEFT JOIN read AS now ON h.path = now.path"""
+    LEFT JOIN read AS now ON h.path = now.path
+    LEFT JOIN files ON h.path = files.path"""
 
 _CANDIDATES = f"""CREATE VIEW candidates AS
     SELECT SOPInstanceUID, content_hash, path, mtime, part, false AS is_held
     FROM read WHERE status = '{FileStatus.PARSED}'
-    UNION ALL SELECT held.SOPInstanceUID, held.content_hash, held.path, files.mtime, held.part, true
-    FROM held LEFT JOIN files ON held.path = files.path WHERE NOT is_stale"""
+    UNION ALL SELECT SOPInstanceUID, content_hash, path, mtime, part, true FROM held WHERE NOT is_stale"""
 
 _STATUS = (
     f"CASE WHEN content_hash = original_hash THEN '{FileStatus.DUPLICATE}' "

@@ -12,7 +12,7 @@ from dicomae.spark import delta, edits, sql
 from dicomae.spark.listings import FOLDERS, Listed
 from dicomae.spark.location import Location
 from dicomae.spark.sql import quoted
-from dicomae.tables import FILES, HEADERS, QUARANTINE
+from dicomae.tables import FILES, HEADERS, QUARANTINE, RUNS
 
 # What a listing says of a file: unknown to the ledger; known and changed, or to be read again for another
 # reason; a duplicate, or an archive that holds one, whose original has another instance, or may have when it
@@ -31,6 +31,7 @@ class Changes:
     ----------
     new, again, orphaned : rows of `LISTING`.
     vanished, returned, gone, shrunk : `path` of rows of the ledger.
+    has_unknown : whether `headers` has rows that the ledger does not know.
     """
 
     version: int
@@ -41,11 +42,14 @@ class Changes:
     returned: tuple[Location, ...] = ()
     gone: tuple[Location, ...] = ()
     shrunk: tuple[Location, ...] = ()
+    has_unknown: bool = False
 
     @property
     def ask_for_marks(self) -> bool:
-        """Whether the ledger may need `marks`."""
-        return any((self.again, self.orphaned, self.vanished, self.returned, self.gone, self.shrunk))
+        """Whether the tables may need `marks`."""
+        return self.has_unknown or any(
+            (self.again, self.orphaned, self.vanished, self.returned, self.gone, self.shrunk)
+        )
 
 
 def changes(
@@ -65,7 +69,7 @@ def changes(
     """
     version = delta.version(root, FILES)
     if delta.is_empty(root, FILES) and top is not None and listed.files + listed.failures <= together:
-        return Changes(version, new=tuple(listed.paths))
+        return Changes(version, new=tuple(listed.paths), has_unknown=not delta.is_empty(root, HEADERS))
     below = "true" if top is None else _is_below("path", quoted(top.rstrip("/")))
     with sql.connected(staging) as connection:
         sql.name_table(connection, root, FILES)
@@ -77,7 +81,8 @@ def changes(
         if reach is not None:
             connection.execute(_ORPHANED.format(reach=quoted(reach)))
         connection.execute(_SHRUNK)
-        return Changes(version, **{kind: _written(connection, kind, staging) for kind in _KINDS})
+        found = {kind: _written(connection, kind, staging) for kind in _KINDS}
+        return Changes(version, **found, has_unknown=_parsed(connection) < delta.count(root, HEADERS))
 
 
 def trusted(root: Location, listed: Listed, staging: Location) -> tuple[Listed, tuple[Location, ...]]:
@@ -128,7 +133,7 @@ def marks(root: Location, changes: Changes, staging: Location) -> edits.Edits:
     """Edits of the ledger for what has vanished, is there again, or needs no row any more.
 
     Members of an archive that was read again, by this run or one before, and not found in it, have vanished;
-    as far as the archive could be reached.
+    as far as the archive could be reached. Rows of `headers` that only a run knew that was killed go.
     """
     with sql.connected(staging) as connection:
         for table in (FILES, QUARANTINE):
@@ -143,6 +148,10 @@ def marks(root: Location, changes: Changes, staging: Location) -> edits.Edits:
             edits.dropped(FILES, f"files WHERE {_ITS_FILE} IN (SELECT path FROM gone)"),
             edits.dropped(QUARANTINE, f"quarantine WHERE path IN ({_OF_GONE})"),
         ]
+        if changes.has_unknown:
+            for table in (HEADERS, RUNS):
+                sql.name_table(connection, root, table)
+            found.append(edits.dropped(HEADERS, _UNKNOWN))
         return edits.wanted(connection, found, staging)
 
 
@@ -184,6 +193,10 @@ _MISSED = f"""(SELECT member.* FROM files AS member JOIN (
         OR reason IN ('{Reason.ARCHIVE_DAMAGED}', '{Reason.ARCHIVE_BOMB}')
     ) AS archive ON member.container = archive.path WHERE member.run_id < archive.run_id)"""
 
+# What a run that is still at work has read is not in the ledger yet; its row of `runs` comes last.
+_UNKNOWN = """headers WHERE path NOT IN (SELECT path FROM files)
+    AND run_id IN (SELECT run_id FROM runs)"""
+
 _OF_GONE = f"SELECT path FROM files WHERE {_ITS_FILE} IN (SELECT path FROM gone)"
 
 # Two paths of each reason.
@@ -200,10 +213,14 @@ def _name_lost(connection: duckdb.DuckDBPyConnection, root: Location) -> None:
     They are looked for where the numbers of rows differ.
     """
     connection.execute("CREATE TABLE lost (path VARCHAR)")
-    parsed = connection.execute(f"SELECT count(*) FROM files WHERE {_IS_PARSED}").fetchall()[0][0]
-    if parsed != delta.count(root, HEADERS):
+    if _parsed(connection) != delta.count(root, HEADERS):
         sql.name_table(connection, root, HEADERS)
         connection.execute(_LOST)
+
+
+def _parsed(connection: duckdb.DuckDBPyConnection) -> int:
+    """Files that have a row of `headers`, by the ledger."""
+    return int(connection.execute(f"SELECT count(*) FROM files WHERE {_IS_PARSED}").fetchall()[0][0])
 
 
 def _of_ledger(change: str) -> str:
