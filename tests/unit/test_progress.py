@@ -16,6 +16,7 @@ def test_work_is_told_in_numbers_rate_and_time_left():
     )
     assert progress.in_words(Seen(500), " files", 10.0) == "500 files, 50 files/s"
     assert progress.in_words(Seen(1, 8), " tasks", 4.0) == "1 of 8 tasks, 0.25 tasks/s, 00:28 left"
+    assert progress.in_words(Seen(12, 3), " files", 4.0) == "12 files, 3 files/s"
     assert progress.in_words(Seen(0, 8), " tasks", 4.0) == "0 of 8 tasks, 0.00 tasks/s"
 
 

@@ -82,10 +82,11 @@ def _tell(title: str, unit: str, look: Callable[[], Seen], ended: threading.Even
 def in_words(seen: Seen, unit: str, seconds: float) -> str:
     """How far work has come after so many seconds, at what rate, and how long it still takes at that rate."""
     rate = seen.done / seconds
-    told = [f"{seen.done:,} of {seen.total:,}{unit}" if seen.total else f"{seen.done:,}{unit}"]
+    total = seen.total if seen.total and seen.done <= seen.total else None  # an archive holds many files
+    told = [f"{seen.done:,} of {total:,}{unit}" if total else f"{seen.done:,}{unit}"]
     told.append(f"{rate:,.0f}{unit}/s" if rate >= 1 else f"{rate:.2f}{unit}/s")
-    if seen.total and seen.done:
-        told.append(f"{tqdm.format_interval((seen.total - seen.done) / rate)} left")
+    if total and seen.done:
+        told.append(f"{tqdm.format_interval((total - seen.done) / rate)} left")
     return ", ".join([*told, *filter(None, [seen.detail])])
 
 
