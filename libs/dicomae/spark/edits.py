@@ -5,7 +5,7 @@ their place in one commit, which another run either sees whole or makes fail.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import duckdb
 import pyarrow as pa
@@ -89,19 +89,19 @@ def _edits(table: Table, rows: str, **values: str) -> str:
 def _editor(root: Location) -> Callable[[tuple[str, str, Piece]], Iterator[pa.RecordBatch]]:
     def task(item: tuple[str, str, Piece]) -> Iterator[pa.RecordBatch]:
         table, part, piece = item
-        rows = [edit for batch in pieces.read(piece, _BATCH_ROWS) for edit in batch.to_pylist()]
+        rows = pa.Table.from_batches(pieces.read(piece, piece.rows)).combine_chunks()
         yield _edited(root, _BY_NAME[table], part, rows)
 
     return task
 
 
-def _edited(root: Location, table: Table, part: str, edits: list[dict[str, Any]]) -> pa.RecordBatch:
-    drops = pa.array({edit["path"] for edit in edits if edit["drop"]}, pa.string())
-    changes = [edit for edit in edits if not edit["drop"]]
+def _edited(root: Location, table: Table, part: str, edits: pa.Table) -> pa.RecordBatch:
+    drops = edits.filter(edits["drop"])["path"]
+    changes = edits.filter(pc.invert(edits["drop"]))
     writer = PartWriter(root, table)
     for batch in location.parquet_file(root / table.name / part).iter_batches(_BATCH_ROWS):
         kept = batch.filter(pc.invert(pc.is_in(batch.column("path"), drops)))
-        writer.write(_changed(kept, changes) if changes else kept)
+        writer.write(_changed(kept, changes) if len(changes) else kept)
     written = writer.finish()
     old = pa.array([part], pa.string())
     columns = written.columns if written.num_rows else [pa.nulls(1, field.type) for field in PART]
@@ -110,12 +110,11 @@ def _edited(root: Location, table: Table, part: str, edits: list[dict[str, Any]]
     return pa.RecordBatch.from_arrays([old, *columns], schema=EDITED)
 
 
-def _changed(batch: pa.RecordBatch, changes: list[dict[str, Any]]) -> pa.RecordBatch:
+def _changed(batch: pa.RecordBatch, changes: pa.Table) -> pa.RecordBatch:
     """The rows with the new values of those that are named."""
-    keys = pa.array([edit["path"] for edit in changes], pa.string())
-    which = pc.index_in(batch.column("path"), keys)
+    which = pc.index_in(batch.column("path"), changes["path"])
     for name in ("status", "original_path", "vanished"):
         at = batch.schema.get_field_index(name)
-        values = pa.array([edit[name] for edit in changes], batch.schema.field(at).type).take(which)
+        values = changes[name].take(which).combine_chunks()
         batch = batch.set_column(at, batch.schema.field(at), pc.coalesce(values, batch.column(at)))
     return batch
