@@ -40,7 +40,7 @@ class SparkConfig:
 class IngestConfig:
     """How headers are read."""
 
-    first_read_bytes: int  # first read of a file; it grows eightfold until the pixel data
+    first_read_bytes: int  # first read of a file; others follow as far as its header goes
     header_limit_bytes: int  # a longer header is quarantined as `too_large`
     read_timeout_seconds: float  # that storage may take to answer once; then it is quarantined as `timeout`
     archive_limit_members: int  # an archive that has more is quarantined as `archive_bomb`

@@ -110,7 +110,7 @@ def write_parts(rows: DataFrame, root: Location, table: Table, kernel: Callable[
 
     Returns
     -------
-    Descriptors (`PART`), one of each non-empty partition, for `delta.commit`.
+    Descriptors (`PART`), one of each non-empty partition, for `delta.commit_parts`.
     """
 
     def task(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
