@@ -179,7 +179,7 @@ def test_sigterm_ends_an_ingest_after_its_commit(
 ) -> None:
     root, configuration = tmp_path / "tables", _configuration(tmp_path, files_per_commit=20)
     run = Run(source, root, configuration, tmp_path / "log")
-    assert run.wait_for(lambda: delta.version_exists(root, tables.FILES) and _commits(root) >= 4)
+    assert run.wait_for(lambda: delta.exists(root, tables.FILES) and _commits(root) >= 4)
     run.process.send_signal(signal.SIGTERM)
     code, out, errors = run.end()
     assert code == 1, errors

@@ -50,7 +50,7 @@ def prepare(root: Location) -> None:
 
 
 def _prepare(root: Location, table: Table) -> None:
-    if not version_exists(root, table):
+    if not exists(root, table):
         uri, options = _named(root, table)
         DeltaTable.create(
             uri, table.schema, mode="ignore", configuration=_PROPERTIES, storage_options=options
@@ -72,11 +72,11 @@ def require(root: Location) -> None:
     """
     if not location.is_folder(root):
         raise UsageError(f"--tables {root}: no such folder; jobs/ingest.py makes it")
-    if not any(version_exists(root, table) for table in tables.ALL):
+    if not any(exists(root, table) for table in tables.ALL):
         raise UsageError(f"--tables {root}: no tables here; jobs/ingest.py makes them")
 
 
-def version_exists(root: Location, table: Table) -> bool:
+def exists(root: Location, table: Table) -> bool:
     """Whether the table's folder holds a Delta table."""
     uri, options = _named(root, table)
     return DeltaTable.is_deltatable(uri, storage_options=options)

@@ -23,7 +23,7 @@ def write_headers(root: Path, rows: int, seed: int) -> int:
     UsageError
         The tables below `root` hold files: their headers would be lost.
     """
-    if delta.version_exists(root, FILES) and delta.version(root, FILES) > 0:
+    if delta.exists(root, FILES) and delta.version(root, FILES) > 0:
         raise UsageError(f"--tables {root}: holds an ingested archive; give another folder")
     spark = session.start("dicomae synth", config.load(session.HOME / "conf" / "local.toml").spark)
     delta.prepare(root)
