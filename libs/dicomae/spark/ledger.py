@@ -25,7 +25,7 @@ ARCHIVES = r"\.(zip|tar|tgz|tar\.gz)$"  # what is read inside
 
 @dataclass(frozen=True)
 class Changes:
-    """Parquet files below the staging folder, and the version of the ledger that they were found against.
+    """Parquet files below the staging folder.
 
     Attributes
     ----------
@@ -34,7 +34,6 @@ class Changes:
     has_unknown : whether `headers` has rows that the ledger does not know.
     """
 
-    version: int
     new: tuple[Location, ...] = ()
     again: tuple[Location, ...] = ()
     orphaned: tuple[Location, ...] = ()
@@ -67,9 +66,8 @@ def changes(
     reach : what the paths of all files begin with that can be read beside those listed; None where none can.
     together : files that are committed together.
     """
-    version = delta.version(root, FILES)
     if delta.is_empty(root, FILES) and top is not None and listed.files + listed.failures <= together:
-        return Changes(version, new=tuple(listed.paths), has_unknown=not delta.is_empty(root, HEADERS))
+        return Changes(new=tuple(listed.paths), has_unknown=not delta.is_empty(root, HEADERS))
     below = "true" if top is None else _is_below("path", quoted(top.rstrip("/")))
     with sql.connected(staging) as connection:
         sql.name_table(connection, root, FILES)
@@ -82,7 +80,7 @@ def changes(
             connection.execute(_ORPHANED.format(reach=quoted(reach)))
         connection.execute(_SHRUNK)
         found = {kind: _written(connection, kind, staging) for kind in _KINDS}
-        return Changes(version, **found, has_unknown=_parsed(connection) < delta.count(root, HEADERS))
+        return Changes(**found, has_unknown=_parsed(connection) < delta.count(root, HEADERS))
 
 
 def trusted(root: Location, listed: Listed, staging: Location) -> tuple[Listed, tuple[Location, ...]]:
@@ -125,8 +123,7 @@ def to_retry(root: Location, top: str, reasons: Sequence[str], staging: Location
             f"(SELECT path FROM quarantine WHERE {chosen})) "
             f"AND {_IS_READ_BY_ITSELF}"
         )
-        version = delta.version(root, FILES)
-        return Changes(version, again=_written(connection, AGAIN, staging))
+        return Changes(again=_written(connection, AGAIN, staging))
 
 
 def marks(root: Location, changes: Changes, staging: Location) -> edits.Edits:
