@@ -22,8 +22,9 @@ from dicomae.config import Config
 from dicomae.dicom import archive, source
 from dicomae.dicom.bodypart_rules import load_rules
 from dicomae.dicom.keys import standard_vr
-from dicomae.errors import JobError, UsageError
+from dicomae.errors import UsageError
 from dicomae.spark import (
+    balance,
     commits,
     headers,
     identity,
@@ -47,7 +48,6 @@ from dicomae.tables import FILES
 
 _TASKS_PER_CORE = 4  # so that a slow folder does not hold up the end
 _FILES_A_TASK = 1000  # at least: to start a task takes as long as reading these
-_LOOKS, _BETWEEN_LOOKS_SECONDS = 5, 0.5
 
 
 @dataclass(frozen=True)
@@ -182,26 +182,4 @@ def _commit(run: Ingest, wanted: commits.Wanted, written: pa.Table, name: str) -
 
 
 def _ended(run: Ingest, read: dict[str, Any]) -> dict[str, Any]:
-    return {"read": read, "stopped": run.stop.is_set(), **_counted(run)}
-
-
-def _counted(run: Ingest) -> dict[str, Any]:
-    """What the ledger holds; while another run commits, what it holds afterwards.
-
-    Raises
-    ------
-    JobError
-        Files are not rows + duplicates + quarantined.
-    """
-    for _ in range(_LOOKS):
-        found = ledger.counts(run.root, run.staging)
-        lost = found["files"] - (found["rows"] + found["duplicates"] + found["quarantined"])
-        if not lost:
-            return found
-        time.sleep(_BETWEEN_LOOKS_SECONDS)
-    if lost > 0:
-        raise JobError(f"--tables {run.root}: table 'headers' lacks {lost} rows; ingest all sources again")
-    raise JobError(
-        f"--tables {run.root}: table 'headers' has {-lost} rows that the ledger does not know: another run "
-        f"is writing, or was killed; ingest its source again"
-    )
+    return {"read": read, "stopped": run.stop.is_set(), **balance.balanced(run.root, run.staging)}

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import duckdb
 
@@ -152,33 +151,6 @@ def marks(root: Location, changes: Changes, staging: Location) -> edits.Edits:
         return edits.wanted(connection, found, staging)
 
 
-def counts(root: Location, staging: Location) -> dict[str, Any]:
-    """What the ledger holds: files by status, and why some are in quarantine.
-
-    Containers are no files: their members are.
-    """
-    with sql.connected(staging) as connection:
-        sql.name_table(connection, root, FILES)
-        by_status = dict(connection.execute("SELECT status, count(*) FROM files GROUP BY 1").fetchall())
-        reasons = "SELECT reason, count(*) FROM files WHERE reason IS NOT NULL GROUP BY 1 ORDER BY 1"
-        by_reason = dict(connection.execute(reasons).fetchall())
-        examples = dict(connection.execute(_EXAMPLES).fetchall())
-        vanished = connection.execute("SELECT count(*) FROM files WHERE vanished").fetchall()
-    containers = by_status.pop(FileStatus.CONTAINER, 0)
-    conflicts = by_status.get(FileStatus.DUPLICATE_UID_CONFLICT, 0)
-    return {
-        "files": sum(by_status.values()),
-        "rows": delta.count(root, HEADERS),
-        "duplicates": by_status.get(FileStatus.DUPLICATE, 0) + conflicts,
-        "conflicts": conflicts,
-        "quarantined": by_status.get(FileStatus.QUARANTINED, 0),
-        "containers": containers,
-        "vanished": vanished[0][0],
-        "reasons": by_reason,
-        "examples": examples,
-    }
-
-
 _ITS_FILE = "coalesce(container, path)"  # members go with their archive
 
 _IS_READ_BY_ITSELF = f"(status <> '{FileStatus.CONTAINER}' OR regexp_matches(lower(path), '{ARCHIVES}'))"
@@ -195,9 +167,6 @@ _UNKNOWN = """headers WHERE path NOT IN (SELECT path FROM files)
     AND run_id IN (SELECT run_id FROM runs)"""
 
 _OF_GONE = f"SELECT path FROM files WHERE {_ITS_FILE} IN (SELECT path FROM gone)"
-
-# Two paths of each reason.
-_EXAMPLES = "SELECT reason, min(path, 2) FROM files WHERE reason IS NOT NULL GROUP BY 1 ORDER BY 1"
 
 
 def _is_below(path: str, folder: str) -> str:
