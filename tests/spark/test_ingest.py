@@ -254,6 +254,16 @@ def test_a_folder_that_cannot_be_listed_is_kept_in_mind_until_it_can(run: Ingest
     assert "a" not in run.table(tables.FILES)
 
 
+def test_beside_a_folder_that_cannot_be_listed_files_can_vanish(run: Ingesting) -> None:
+    beside = write_file(run.top / "a b" / "9.dcm", "1.9")
+    run()
+    beside.unlink()
+    shutil.rmtree(run.top / "a")
+    (run.top / "a").symlink_to(run.top)  # a link loop
+    assert run()["vanished"] == 1
+    assert run.table(tables.FILES)["9.dcm"]["vanished"] is True
+
+
 def test_a_file_that_vanished_is_marked_and_one_that_is_there_again_is_not(run: Ingesting) -> None:
     run()
     (run.top / "a" / "2.dcm").rename(run.top.parent / "elsewhere")
