@@ -3,6 +3,7 @@
 import csv
 import os
 import shutil
+import zipfile
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -347,3 +348,34 @@ def test_every_real_file_has_its_row(spark: SparkSession, root: Path, conf: Conf
     assert counts["reasons"] == {"no_instance_uid": 8, "not_dicom": 2, "truncated": 3}
     uids = delta.read_small(root, tables.HEADERS, ["SOPInstanceUID"])["SOPInstanceUID"].to_pylist()
     assert len(set(uids)) == len(uids) == counts["rows"]
+
+
+def test_a_copy_that_comes_back_takes_the_place_of_an_original_that_changed(run: Ingesting) -> None:
+    run()
+    (run.top / "b" / "copy.dcm").rename(run.top.parent / "away.dcm")
+    run()
+    write_file(run.top / "a" / "1.dcm", "1.77", SeriesDescription="longer than before")
+    run()
+    (run.top.parent / "away.dcm").rename(run.top / "b" / "copy.dcm")
+    run()
+    assert run.table(tables.HEADERS)["copy.dcm"]["SOPInstanceUID"] == "1.1"
+    copy = run.table(tables.FILES)["copy.dcm"]
+    assert (copy["status"], copy["vanished"]) == ("parsed", False)
+
+
+def test_names_that_are_read_alike_are_told_apart(run: Ingesting) -> None:
+    with zipfile.ZipFile(run.top / "some.zip", "w") as packed:
+        packed.write(run.top / "a" / "1.dcm", "1.dcm")
+    write_file(run.top / "some.zip!1.dcm", "1.81")
+    write_file(run.top / "caf\\xe9.dcm", "1.82")
+    Path(os.fsdecode(os.fsencode(run.top) + b"/caf\xe9.dcm")).write_bytes(b"1")
+    counts = run()
+    assert counts["files"] == 8 + 4
+    statuses = {row["path"]: row["status"] for row in delta.read_small(run.root, tables.FILES).to_pylist()}
+    assert statuses[f"{run.top}/some.zip!1.dcm/"] == "quarantined"
+    assert statuses[f"{run.top}/some.zip!1.dcm"] == "duplicate"
+    assert statuses[f"{run.top}/caf\\xe9.dcm"] == "parsed"
+    assert statuses[f"{run.top}/caf\\xe9.dcm/"] == "quarantined"
+    before = run.versions()
+    assert run()["new"] == 0
+    assert run.versions() == before

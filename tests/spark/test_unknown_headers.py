@@ -1,5 +1,6 @@
 """Rows of `headers` of a run that was killed before it wrote the ledger, where their file has gone since."""
 
+import os
 from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
@@ -90,3 +91,27 @@ def test_what_another_run_is_about_to_write_stays(run: Run, top: Path, root: Pat
         patched.setattr(delta, "commit_parts", beside_another)
         run()
     assert _held(root) == {"1.dcm": "1.1", "2.dcm": "1.2"}
+
+
+def test_a_file_that_changed_back_has_its_row_again(run: Run, top: Path, root: Path) -> None:
+    run()
+    before, times = (top / "1.dcm").read_bytes(), (top / "1.dcm").stat()
+    write_file(top / "1.dcm", "1.5", SeriesDescription="longer")
+    _killed_before_the_ledger(run)
+    (top / "1.dcm").write_bytes(before)
+    os.utime(top / "1.dcm", ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert run()["new"] == 1
+    assert _held(root) == {"1.dcm": "1.1"}
+    assert run()["new"] == 0
+
+
+def test_a_file_that_changed_and_was_moved_takes_its_new_instance_along(
+    run: Run, top: Path, root: Path
+) -> None:
+    run()
+    write_file(top / "1.dcm", "1.5", SeriesDescription="longer")
+    _killed_before_the_ledger(run)
+    (top / "1.dcm").rename(top / "2.dcm")
+    counts = run()
+    assert (counts["files"], counts["rows"], counts["duplicates"]) == (1, 1, 0)
+    assert _held(root) == {"2.dcm": "1.5"}

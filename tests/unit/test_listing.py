@@ -59,7 +59,7 @@ def test_a_name_that_is_not_utf8_is_a_failure(tmp_path):
     (tmp_path / "good.dcm").write_bytes(b"1")
     found = listing.list_folders(LOCAL, [str(tmp_path)])
     assert found.files.num_rows == 1
-    assert found.failures == ((f"{tmp_path}/caf\\xe9.dcm", Reason.IO_ERROR, "the name is not UTF-8"),)
+    assert found.failures == ((f"{tmp_path}/caf\\xe9.dcm/", Reason.IO_ERROR, "the name is not UTF-8"),)
 
 
 @pytest.mark.parametrize(

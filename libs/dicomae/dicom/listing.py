@@ -26,7 +26,7 @@ _NOT_UTF8 = "the name is not UTF-8"
 _NO_FILE = "neither a file nor a folder"
 _LOOP = "a link to a folder above itself"
 
-_Failed = tuple[str, Reason, str]
+Failed = tuple[str, Reason, str]
 
 
 @dataclass(frozen=True)
@@ -38,13 +38,13 @@ class Listing:
     files : schema `LISTED`: path, size in bytes, mtime in UTC and etag (null where unknown); sorted by path.
     folders : paths of the folders in them, sorted.
     failures : (path, reason, detail) of what could not be listed: a folder itself, or an entry that
-        is no regular file; sorted.
+        is no regular file; sorted. A name that is not UTF-8 is escaped, and ends in `/`, as no file's does.
     settled : folders whose files are not in `files`, for none has come or gone since the time that was given.
     """
 
     files: pa.RecordBatch
     folders: tuple[str, ...]
-    failures: tuple[_Failed, ...]
+    failures: tuple[Failed, ...]
     settled: tuple[str, ...] = ()
 
 
@@ -143,7 +143,7 @@ class _Found:
     def __init__(self, settled_before: int | None = None) -> None:
         self.settled: set[str] = set()
         self.folders: list[str] = []
-        self.failures: list[_Failed] = []
+        self.failures: list[Failed] = []
         self.wait = Wait()
         self.begun = 0  # which folder is being listed
         self._settled_before = settled_before
@@ -173,7 +173,7 @@ class _Found:
                 path = info.path
             except UnicodeDecodeError as error:
                 name = error.object.decode("utf-8", errors="backslashreplace")
-                self.failures.append((name, Reason.IO_ERROR, _NOT_UTF8))
+                self.failures.append((f"{name}/", Reason.IO_ERROR, _NOT_UTF8))
                 continue
             if info.type == pafs.FileType.File:
                 self._add_file(path, info.size, info.mtime_ns)
@@ -235,7 +235,7 @@ class _Found:
         for entry in entries:
             if not _is_utf8(entry.name):
                 name = os.fsencode(entry.path).decode("utf-8", errors="backslashreplace")
-                self.failures.append((name, Reason.IO_ERROR, _NOT_UTF8))
+                self.failures.append((f"{name}/", Reason.IO_ERROR, _NOT_UTF8))
         return kept
 
 

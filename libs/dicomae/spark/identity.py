@@ -55,12 +55,13 @@ def _check_paths(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 # Rows of `headers` whose file or whose instance has been read again. A row is stale where its file now
-# holds something else; or where a run that was killed before it wrote the ledger read a file that is no
-# longer there. Runs have their row of `runs` when they have ended.
+# holds something else; or where the ledger does, or nothing: a run that was killed before it wrote the ledger
+# has read what is no longer there. Runs have their row of `runs` when they have ended.
 _HELD = """CREATE TABLE held AS SELECT h.SOPInstanceUID, h.content_hash, h.path, h.part, files.mtime,
     CASE WHEN now.path IS NOT NULL
          THEN (now.SOPInstanceUID, now.content_hash) IS DISTINCT FROM (h.SOPInstanceUID, h.content_hash)
-         ELSE files.path IS NULL AND h.run_id IN (SELECT run_id FROM runs) END AS is_stale
+         ELSE (files.SOPInstanceUID, files.content_hash) IS DISTINCT FROM (h.SOPInstanceUID, h.content_hash)
+            AND h.run_id IN (SELECT run_id FROM runs) END AS is_stale
     FROM (SELECT SOPInstanceUID, content_hash, path, part, run_id FROM headers
           WHERE path IN (SELECT path FROM read) OR SOPInstanceUID IN (SELECT SOPInstanceUID FROM read)) AS h
     LEFT JOIN read AS now ON h.path = now.path

@@ -59,7 +59,7 @@ class Ingest:
     staging: Location
     config: Config
     run_id: str
-    stop: threading.Event  # set: end after the next commit
+    stop: threading.Event  # set: read no further batch
 
 
 def ingest(run: Ingest, origin: Origin) -> dict[str, Any]:
@@ -76,8 +76,8 @@ def ingest(run: Ingest, origin: Origin) -> dict[str, Any]:
     with step(run.spark, f"comparing {listed.files:,} files with the ledger"):
         together = run.config.ingest.files_per_commit
         changes = ledger.changes(run.root, listed, origin.top, origin.reach, together, run.staging)
-    read = take_in(run, changes, origin.reader, is_table=origin.is_table)
-    return {"source": origin.top, "listed": listed.files, "new": read["files"], **_ended(run, read)}
+    read, whole = take_in(run, changes, origin.reader, is_table=origin.is_table)
+    return {"source": origin.top, "listed": listed.files, "new": read["files"], **_ended(run, read, whole)}
 
 
 def _listed(run: Ingest, origin: Origin) -> Listed:
@@ -109,51 +109,56 @@ def retry(run: Ingest, uri: str, reasons: Sequence[str]) -> dict[str, Any]:
     """Read quarantined files below `uri` again, of `reasons` or all; counts of the ledger afterwards."""
     _, top = source.open_source(uri)
     changes = ledger.to_retry(run.root, source.path_prefix(uri) + top, reasons, run.staging)
-    read = take_in(run, changes, readers.file_reader(uri, run.config.ingest))
-    return {"retried": read["files"], **_ended(run, read)}
+    read, whole = take_in(run, changes, readers.file_reader(uri, run.config.ingest))
+    return {"retried": read["files"], **_ended(run, read, whole)}
 
 
 def take_in(
     run: Ingest, changes: Changes, reader: readers.Reader, *, is_table: bool = False
-) -> dict[str, Any]:
-    """Read what is new and what is to be read again, and commit what comes of it; `Tally.counts`.
+) -> tuple[dict[str, Any], bool]:
+    """Read what is new and what is to be read again, and commit what comes of it.
 
     Parameters
     ----------
     is_table : whether the files are Parquet files whose rows are headers.
+
+    Returns
+    -------
+    `Tally.counts`, and whether that is all: the run may have been told to stop.
     """
     # What has changed lets go of the instance that it held before others are asked whether they have it.
     todo: Sequence[Location] = (*changes.again, *changes.new, *changes.orphaned)
     if is_table:
         tables = (location.parquet_file(file).read(["path"]) for file in todo)
         todo = [Path(path) for table in tables for path in table["path"].to_pylist()]
-    started, tally = time.monotonic(), Tally.zero(run.spark)
+    started, tally, whole = time.monotonic(), Tally.zero(run.spark), True
     if todo:
         with progress.files("reading", partial(tally.seen, pieces.rows(pieces.whole(todo)))):
-            _read(run, todo, reader, tally, is_table=is_table)
+            whole = _read(run, todo, reader, tally, is_table=is_table)
     read = tally.counts(time.monotonic() - started)
-    if not run.stop.is_set() and changes.ask_for_marks:
+    if whole and changes.ask_for_marks:
         with step(run.spark, "marking what has vanished"):
             wanted = partial(ledger.marks, run.root, changes)
             _commit(run, wanted, PART.empty_table(), "marks")
-    return read
+    return read, whole
 
 
 def _read(
     run: Ingest, todo: Sequence[Location], reader: readers.Reader, tally: Tally, *, is_table: bool
-) -> None:
-    """Read all of `todo`, or until the run is told to stop; commit batch by batch."""
+) -> bool:
+    """Read `todo` and commit batch by batch, until the run is told to stop; whether that was all."""
     rules = load_rules(Path(run.config.body_part_rules))
     parsing = headers.Parsing(run.root, reader, rules, run.run_id, tally)
     each = _rows_a_task(run, todo)
     if each < _FILES_A_TASK and not is_table and not _any_archive(todo):
         each = _FILES_A_TASK
     for number, batch in enumerate(pieces.batches(todo, each, run.config.ingest.files_per_commit)):
+        if run.stop.is_set():
+            return False
         written = headers.parse(run.spark, batch, parsing)
         with step(run.spark, "committing"):
             _commit(run, partial(_contested, run, written), written, f"edits-{number}")
-        if run.stop.is_set():
-            return
+    return True
 
 
 def _rows_a_task(run: Ingest, paths: Sequence[Location]) -> int:
@@ -181,5 +186,5 @@ def _commit(run: Ingest, wanted: commits.Wanted, written: pa.Table, name: str) -
     commits.commit(run.spark, run.root, wanted, written, run.staging / name)
 
 
-def _ended(run: Ingest, read: dict[str, Any]) -> dict[str, Any]:
-    return {"read": read, "stopped": run.stop.is_set(), **balance.balanced(run.root, run.staging)}
+def _ended(run: Ingest, read: dict[str, Any], whole: bool) -> dict[str, Any]:
+    return {"read": read, "stopped": not whole, **balance.balanced(run.root, run.staging)}

@@ -7,7 +7,7 @@ import duckdb
 
 from dicomae.dicom.outcome import LISTING
 from dicomae.errors import FileStatus, Reason
-from dicomae.spark import delta, edits, sql
+from dicomae.spark import delta, edits, runs, sql
 from dicomae.spark.listings import FOLDERS, Listed
 from dicomae.spark.location import Location
 from dicomae.spark.sql import quoted
@@ -30,7 +30,7 @@ class Changes:
     ----------
     new, again, orphaned : rows of `LISTING`.
     vanished, returned, gone, shrunk : `path` of rows of the ledger.
-    has_unknown : whether `headers` has rows that the ledger does not know.
+    has_unknown : whether `headers` may have rows that the ledger does not know.
     """
 
     new: tuple[Location, ...] = ()
@@ -72,14 +72,15 @@ def changes(
         sql.name_table(connection, root, FILES)
         sql.name_files(connection, "listing", listed.paths, LISTING)
         sql.name_files(connection, "settled", listed.settled, FOLDERS)
-        _name_lost(connection, root)
+        doubtful = _name_lost(connection, root)
         connection.execute(_FOUND.format(join="LEFT" if top is None else "FULL", below=below))
         connection.execute(_HIDDEN)
         if reach is not None:
             connection.execute(_ORPHANED.format(reach=quoted(reach)))
+            connection.execute(_RETURNED_ORPHANS)
         connection.execute(_SHRUNK)
         found = {kind: _written(connection, kind, staging) for kind in _KINDS}
-        return Changes(**found, has_unknown=_parsed(connection) < delta.count(root, HEADERS))
+        return Changes(**found, has_unknown=doubtful)
 
 
 def trusted(root: Location, listed: Listed, staging: Location) -> tuple[Listed, tuple[Location, ...]]:
@@ -162,31 +163,32 @@ _MISSED = f"""(SELECT member.* FROM files AS member JOIN (
         OR reason IN ('{Reason.ARCHIVE_DAMAGED}', '{Reason.ARCHIVE_BOMB}')
     ) AS archive ON member.container = archive.path WHERE member.run_id < archive.run_id)"""
 
-# What a run that is still at work has read is not in the ledger yet; its row of `runs` comes last.
-_UNKNOWN = """headers WHERE path NOT IN (SELECT path FROM files)
-    AND run_id IN (SELECT run_id FROM runs)"""
-
 _OF_GONE = f"SELECT path FROM files WHERE {_ITS_FILE} IN (SELECT path FROM gone)"
+
+# What a run that is still at work has read is not in the ledger yet; its row of `runs` comes last.
+_UNKNOWN = f"""headers WHERE (path NOT IN (SELECT path FROM files) OR path IN ({_OF_GONE}))
+    AND run_id IN (SELECT run_id FROM runs)"""
 
 
 def _is_below(path: str, folder: str) -> str:
     return f"({path} = {folder} OR starts_with({path}, {folder} || '/'))"
 
 
-def _name_lost(connection: duckdb.DuckDBPyConnection, root: Location) -> None:
+def _name_lost(connection: duckdb.DuckDBPyConnection, root: Location) -> bool:
     """Let SQL know, as `lost`, the files whose rows of `headers`, or those of their members, are not there.
 
-    They are looked for where the numbers of rows differ.
+    Returns
+    -------
+    Whether they were looked for: the numbers of rows differ, or the newest run was interrupted, perhaps
+    between the commits of the two tables.
     """
     connection.execute("CREATE TABLE lost (path VARCHAR)")
-    if _parsed(connection) != delta.count(root, HEADERS):
+    parsed = connection.execute(f"SELECT count(*) FROM files WHERE {_IS_PARSED}").fetchall()[0][0]
+    doubtful = parsed != delta.count(root, HEADERS) or runs.was_interrupted(root, ("ingest", "retry"))
+    if doubtful:
         sql.name_table(connection, root, HEADERS)
         connection.execute(_LOST)
-
-
-def _parsed(connection: duckdb.DuckDBPyConnection) -> int:
-    """Files that have a row of `headers`, by the ledger."""
-    return int(connection.execute(f"SELECT count(*) FROM files WHERE {_IS_PARSED}").fetchall()[0][0])
+    return doubtful
 
 
 def _of_ledger(change: str) -> str:
@@ -213,8 +215,8 @@ _IS_SAME = """coalesce(
 
 _IS_PARSED = f"status = '{FileStatus.PARSED}'"
 
-_LOST = f"""INSERT INTO lost SELECT DISTINCT {_ITS_FILE} FROM files WHERE {_IS_PARSED}
-    AND SOPInstanceUID NOT IN (SELECT SOPInstanceUID FROM headers)"""
+_LOST = f"""INSERT INTO lost SELECT DISTINCT {_ITS_FILE} FROM files
+    ANTI JOIN headers USING (path, SOPInstanceUID, content_hash) WHERE {_IS_PARSED}"""
 
 # Of what is lost, and no longer in the source, nothing is known any more.
 _FOUND = f"""CREATE TABLE found AS SELECT * FROM (
@@ -241,18 +243,23 @@ _HIDDEN = f"""DELETE FROM found WHERE change IN ('{VANISHED}', '{GONE}') AND pat
               WHERE change IN ('{VANISHED}', '{GONE}')))
     WHERE above IN (SELECT path FROM listing WHERE reason IS NOT NULL))"""
 
-# Duplicates of what has changed or is lost, or of what an archive held that has: one of them may now be the
-# only one of its instance. And those that an earlier run should have read: it was ended before, it read
-# another store, or they were not there. Of those in an archive, the archive.
-_ORPHANED = f"""INSERT INTO found SELECT {_of_ledger(ORPHANED)} FROM files WHERE path IN (
-        SELECT coalesce(copy.container, copy.path)
-        FROM (SELECT * FROM files WHERE original_path IS NOT NULL AND NOT vanished) AS copy
-        LEFT JOIN files AS original ON copy.original_path = original.path
-        WHERE original.SOPInstanceUID IS DISTINCT FROM copy.SOPInstanceUID
-            OR coalesce(original.container, original.path) IN
-                (SELECT path FROM found WHERE change IN ('{AGAIN}', '{GONE}')))
+# Duplicates, of some, of what has changed or is lost, or of what an archive held that has: one of them may
+# now be the only one of its instance. And those that an earlier run should have read: it was ended before, it
+# read another store, or they were not there. Of those in an archive, the archive.
+_ORPHANS = f"""SELECT coalesce(copy.container, copy.path)
+    FROM (SELECT * FROM files WHERE original_path IS NOT NULL AND {{of_some}}) AS copy
+    LEFT JOIN files AS original ON copy.original_path = original.path
+    WHERE original.SOPInstanceUID IS DISTINCT FROM copy.SOPInstanceUID
+        OR coalesce(original.container, original.path) IN
+            (SELECT path FROM found WHERE change IN ('{AGAIN}', '{GONE}'))"""
+
+_ORPHANED = f"""INSERT INTO found SELECT {_of_ledger(ORPHANED)} FROM files
+    WHERE path IN ({_ORPHANS.format(of_some="NOT vanished")})
     AND {_IS_READ_BY_ITSELF} AND NOT vanished AND starts_with(path, {{reach}})
     AND path NOT IN (SELECT path FROM found)"""
+
+_RETURNED_ORPHANS = f"""UPDATE found SET change = '{ORPHANED}' WHERE change = '{RETURNED}'
+    AND path IN ({_ORPHANS.format(of_some="vanished")})"""
 
 _SHRUNK = f"""INSERT INTO found SELECT {_of_ledger(SHRUNK)} FROM files
     WHERE path IN (SELECT container FROM {_MISSED} WHERE NOT vanished)

@@ -8,8 +8,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark import Accumulator
 
-from dicomae.dicom.listing import Listing
+from dicomae.dicom.archive import archive_of
+from dicomae.dicom.listing import Failed, Listing
 from dicomae.dicom.outcome import LISTING, as_listing
+from dicomae.errors import Reason
 from dicomae.spark import location
 from dicomae.spark.location import Location
 
@@ -77,11 +79,12 @@ class ListingWriter:
 
     def write(self, found: Listing) -> None:
         """Add what was found."""
-        self._waiting.append(as_listing(found.files, found.failures))
+        files, failures = _told_apart(found)
+        self._waiting.append(as_listing(files, failures))
         self._settled += found.settled
-        self._wish.found.add(found.files.num_rows)
-        self.files += found.files.num_rows
-        self.failures += len(found.failures)
+        self._wish.found.add(files.num_rows)
+        self.files += files.num_rows
+        self.failures += len(failures)
         self._rows += self._waiting[-1].num_rows
         if self._rows > _ROWS_TOGETHER:
             self._flush()
@@ -102,3 +105,17 @@ class ListingWriter:
             table = table.set_column(0, LISTING[0], paths)
         self._writer.write_table(table)
         self._waiting, self._rows = [], 0
+
+
+def _told_apart(found: Listing) -> tuple[pa.RecordBatch, tuple[Failed, ...]]:
+    """Files and failures, where a file whose name is that of a member of an archive is a failure.
+
+    Its path ends in `/`, as no file's does: the other belongs to the member.
+    """
+    paths = found.files.column("path")
+    if not pc.any(pc.match_substring(paths, "!")).as_py():
+        return found.files, found.failures
+    of_members = [archive_of(path) is not None for path in paths.to_pylist()]
+    named = paths.filter(pa.array(of_members)).to_pylist()
+    failures = ((f"{path}/", Reason.IO_ERROR, "its name is that of a member of an archive") for path in named)
+    return found.files.filter(pc.invert(pa.array(of_members))), (*found.failures, *failures)

@@ -6,6 +6,7 @@ A run that changed nothing leaves no row, so that running a job twice changes no
 import dataclasses
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -87,6 +88,13 @@ def began_last_whole(root: Location, job: str, source: str) -> int | None:
         and not told["stopped"]
     ]
     return int((max(whole).timestamp() - _CLOCKS_DIFFER_SECONDS) * 1e9) if whole else None
+
+
+def was_interrupted(root: Location, jobs: Sequence[str]) -> bool:
+    """Whether the newest run of these jobs that left a row has not ended."""
+    rows = delta.read_small(root, RUNS, ["job", "started", "finished"]).to_pylist()
+    newest = max((row for row in rows if row["job"] in jobs), key=lambda row: row["started"], default=None)
+    return newest is not None and newest["finished"] is None
 
 
 def record(root: Location, run: Run, summary: dict[str, Any], finished: datetime | None) -> None:
