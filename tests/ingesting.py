@@ -26,10 +26,14 @@ class Ingesting:
         return self.of(source=str(self.top))
 
     def of(self, **named: Any) -> dict[str, Any]:
-        arguments = Namespace(source=None, inventory=None, table=None, columns=None, tables=self.root)
-        vars(arguments).update(named)
+        arguments = self.named(**named)
         check(arguments, self.conf)
         return ingest(self._next(), origins.of(arguments, self.conf.ingest))
+
+    def named(self, **named: Any) -> Namespace:
+        """Arguments of the command line."""
+        given = {"source": None, "inventory": None, "table": None, "columns": None, "tables": self.root}
+        return Namespace(**given | named)
 
     def retry(self, *reasons: str) -> dict[str, Any]:
         return retry(self._next(), "/", reasons)

@@ -19,7 +19,7 @@ from pyspark.sql import SparkSession
 from dicomae import tables
 from dicomae.config import Config
 from dicomae.errors import UsageError
-from dicomae.spark import delta, ledger
+from dicomae.spark import delta, ledger, origins
 
 
 @pytest.fixture
@@ -223,6 +223,34 @@ def test_rows_with_one_path_are_refused_before_anything_is_written(run: Ingestin
 def test_bad_calls_say_what_is_wrong(run: Ingesting, named: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         run.of(**named)
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"uid": "1.2"}, "columns.toml: key 'path': no column 'place' in the table; its columns are: uid"),
+        ({"place": "/far", "kind": "CT"}, "columns.toml: key 'instance': no column 'uid' in the table"),
+        ({"place": "/far", "uid": "1.2"}, "columns.toml: key 'elements.Modality': no column 'kind'"),
+        ({"place": "/far", "uid": "1.2", "kind": {"a": 1}}, "key 'elements.Modality': column 'kind'"),
+    ],
+)
+def test_each_file_of_a_table_must_have_the_columns_of_the_map(
+    run: Ingesting, row: dict[str, Any], message: str
+) -> None:
+    named = header_table(run, [{"uid": "1.2.4", "place": "/far/4", "kind": "CT"}])
+    folder = run.top.parent / "table"
+    (folder / "others.parquet").mkdir(parents=True)  # as Spark names a folder of its parts
+    Path(named["table"]).rename(folder / "1.parquet")
+    pq.write_table(pa.Table.from_pylist([row]), folder / "others.parquet" / "2.parquet")
+    with pytest.raises(UsageError, match=message):
+        origins.of(run.named(**named | {"table": str(folder)}), run.conf.ingest)
+
+
+def test_a_table_that_is_no_parquet_file(run: Ingesting) -> None:
+    named = header_table(run, [])
+    Path(named["table"]).write_text("uid,place,kind\n1.2,/far,CT\n")
+    with pytest.raises(UsageError, match=r"--table .*extracted\.parquet: not a Parquet file"):
+        origins.of(run.named(**named), run.conf.ingest)
 
 
 def test_copies_of_what_an_archive_held_take_its_place(run: Ingesting) -> None:

@@ -30,7 +30,7 @@ from dicomae.dicom.flat import Flat
 from dicomae.dicom.rows import Failure, HeaderBatch
 from dicomae.errors import Reason, UsageError
 
-__all__ = ["ColumnMap", "columns_read", "from_table", "load_column_map", "paths"]
+__all__ = ["ColumnMap", "check", "columns_read", "from_table", "load_column_map", "paths"]
 
 MAXIMUM_BYTES = 1 << 28  # that are taken at once: Arrow's texts end at 2 GiB, and numbers grow
 
@@ -54,6 +54,12 @@ def from_table(batch: pa.RecordBatch, columns: ColumnMap) -> HeaderBatch:
     """
     named = element_columns(batch.schema, columns)
     return _cut(batch.select(columns_read(batch.schema, columns)), named, columns)
+
+
+def check(schema: pa.Schema, columns: ColumnMap) -> None:
+    """Raise UsageError where no row of such a schema can be read; see `from_table`."""
+    nothing = pa.RecordBatch.from_pylist([], schema)
+    paths(nothing, from_table(nothing, columns), columns, "", 0)
 
 
 def _cut(batch: pa.RecordBatch, named: dict[str, str], columns: ColumnMap) -> HeaderBatch:

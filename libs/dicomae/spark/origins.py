@@ -13,13 +13,17 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.fs as pafs
+import pyarrow.parquet as pq
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
 from dicomae.config import IngestConfig
 from dicomae.dicom import dicomdir, header_table, inventory, pathlist, source
+from dicomae.dicom.column_map import ColumnMap
 from dicomae.dicom.inventory_columns import Place
+from dicomae.dicom.ioerrors import explained
 from dicomae.dicom.listing import Listing
 from dicomae.errors import UsageError
 from dicomae.spark import discovery, location
@@ -159,6 +163,8 @@ def _reach(uri: str) -> str:
 def _of_table(table: str, columns: Path) -> Origin:
     read = header_table.load_column_map(columns)
     paths = _parquet_files(table)
+    for path in paths:  # here, for what a task raises ends as a failure of Spark
+        _check_file(path, read)
 
     def list_files(_: SparkSession, wish: Wish) -> Listed:
         filesystem = source.open_filesystem("/")
@@ -174,10 +180,23 @@ def _parquet_files(table: str) -> list[str]:
         return [str(path)]
     if DeltaTable.is_deltatable(str(path)):
         return sorted(DeltaTable(str(path)).file_uris())
-    found = sorted(str(file) for file in path.rglob("*.parquet"))
+    found = sorted(str(file) for file in path.rglob("*.parquet") if file.is_file())
     if not found:
         raise UsageError(f"--table {table}: no Parquet file, folder of them, or Delta table is here")
     return found
+
+
+def _check_file(path: str, columns: ColumnMap) -> None:
+    """Raise UsageError where a Parquet file is none, or lacks what the map names."""
+    try:
+        schema = pq.read_schema(path)
+    except FileNotFoundError:  # of a Delta table that has lost it: the listing says so
+        return
+    except pa.ArrowException as error:
+        raise UsageError(f"--table {path}: not a Parquet file; check that it is whole") from error
+    except OSError as error:
+        raise UsageError(f"--table {path}: cannot be read ({explained(error)[1]})") from error
+    header_table.check(schema, columns)
 
 
 def _written(wish: Wish, found: Iterator[Listing], prefix: str) -> Listed:
