@@ -5,6 +5,7 @@ from pathlib import Path
 import deltalake
 import pyarrow as pa
 import pytest
+from py4j.protocol import Py4JError, Py4JNetworkError
 
 from dicomae.spark.failures import PLACES, sentence
 
@@ -32,6 +33,27 @@ def test_known_causes_are_said_in_words(tmp_path: Path, message: str, words: str
 def test_a_cause_below_the_surface_is_found(tmp_path: Path) -> None:
     error = _raised(RuntimeError("job aborted"), OSError(28, "No space left on device"))
     assert "a disk is full" in sentence(error, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        Py4JNetworkError("Answer from Java side is empty"),
+        Py4JError("An error occurred while calling o123.collect"),  # what Py4J makes of it within a call
+        ConnectionRefusedError(111, "a socket"),
+        ConnectionResetError(104, "a socket"),
+    ],
+)
+def test_a_java_that_was_killed_is_said_to_be_so(tmp_path: Path, lost: Exception) -> None:
+    for error in (_raised(lost), _raised(RuntimeError("job aborted"), lost)):
+        said = sentence(error, tmp_path)
+        assert "Java was ended from outside" in said
+        assert "spark.driver_memory" in said
+
+
+def test_what_java_itself_answers_is_no_end_of_java(tmp_path: Path) -> None:
+    error = Py4JError("An error occurred while calling o1.x. Trace:\npy4j.Py4JException: Method x([])")
+    assert "unexpected Py4JError" in sentence(_raised(error), tmp_path)
 
 
 def test_a_message_is_shown_nowhere(tmp_path: Path) -> None:

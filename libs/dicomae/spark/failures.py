@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Iterator
 
 from deltalake.exceptions import DeltaError
+from py4j.protocol import Py4JError, Py4JNetworkError
 
 from dicomae.spark import location
 from dicomae.spark.location import Location
@@ -31,6 +32,12 @@ _CAUSES = (
     ("ConcurrentAppend", "another run wrote the same table meanwhile"),
 )
 
+_JAVA_ENDED = (
+    "Java was ended from outside, perhaps for lack of memory; free memory, or lower "
+    "spark.driver_memory where the machine has less, raise it where Java's own was too little"
+)
+_CONNECTION_LOST = (Py4JNetworkError, ConnectionRefusedError, ConnectionResetError)
+
 
 def sentence(error: BaseException, root: Location) -> str:
     """What went wrong in words, without any message that could hold a patient's value."""
@@ -40,9 +47,17 @@ def sentence(error: BaseException, root: Location) -> str:
         for sign, meaning in _CAUSES:
             if sign in text:
                 return f"{meaning}, then run again ({places})"
+        if _is_java_lost(cause):
+            return f"{_JAVA_ENDED}, then run again ({places})"
         if isinstance(cause, DeltaError):
             return f"a table's log is damaged or unreadable; restore --tables from its backup ({places})"
     return f"unexpected {type(error).__name__}; please report it with its places ({places})"
+
+
+def _is_java_lost(cause: BaseException) -> bool:
+    """Whether Java no longer answers; Py4J then raises its own error without what Java would have said."""
+    is_silent = type(cause) is Py4JError and "Trace:" not in str(cause)
+    return is_silent or isinstance(cause, _CONNECTION_LOST)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
