@@ -2,7 +2,10 @@
 
 import gzip
 import json
+import os
+import subprocess
 from datetime import UTC, datetime
+from random import Random
 
 import pyarrow as pa
 import pyarrow.fs as pafs
@@ -11,7 +14,7 @@ import pytest
 
 from dicomae.dicom import inventory
 from dicomae.dicom.inventory import Place
-from dicomae.dicom.listing import LISTED
+from dicomae.dicom.listing import LISTED, list_folders
 from dicomae.errors import UsageError
 
 LOCAL = pafs.LocalFileSystem()
@@ -63,6 +66,21 @@ def test_times_are_timestamps_texts_or_seconds(tmp_path, kind):
     pq.write_table(pa.table({"file": ["a"], "modified": values[kind]}), tmp_path / "f.parquet")
     expected = WHEN.replace(microsecond=0) if kind == "int" else WHEN
     assert read(tmp_path / "f.parquet", Place("/pacs")) == [row("/pacs/a", mtime=expected)]
+
+
+def test_times_that_find_prints_are_those_of_a_listing(tmp_path):
+    (tmp_path / "pacs").mkdir()
+    random = Random(1)
+    for i in range(500):
+        (tmp_path / "pacs" / f"{i}").touch()
+        os.utime(tmp_path / "pacs" / f"{i}", ns=(0, random.randrange(-(10**9), 4 * 10**18)))
+    with open(tmp_path / "f.csv", "w") as file:
+        file.write("path,size,mtime\n")
+        file.flush()
+        command = ["find", tmp_path / "pacs", "-type", "f", "-printf", r"%p,%s,%T@\n"]
+        subprocess.run(command, stdout=file, check=True)
+    found = sorted(read(tmp_path / "f.csv", Place(f"{tmp_path}/pacs")), key=lambda row: row["path"])
+    assert found == list_folders(LOCAL, [f"{tmp_path}/pacs"]).files.to_pylist()
 
 
 def test_columns_of_any_name_are_named(tmp_path):
@@ -123,6 +141,8 @@ def test_an_s3_inventory_in_parquet(tmp_path):
         ("f.csv", "size\n1\n", r"f\.csv: no column for the path, .*it has size; name it"),
         ("f.csv", "path,size\na,12 kB\n", r"f\.csv: size is not in whole bytes; mend"),
         ("f.csv", "path,mtime\na,yesterday\n", r"f\.csv: mtime is not in ISO 8601"),
+        ("f.csv", "path,mtime\na,1.2.3\n", r"f\.csv: mtime is not in ISO 8601 or seconds"),
+        ("f.csv", "path,mtime\na,99999999999999999\n", r"f\.csv: mtime is not in ISO 8601 or seconds"),
         ("f.csv", "path,size\n,1\n", r"f\.csv: rows without a path"),
         ("f.csv", "bucket,key\npacs,\n", r"f\.csv: rows without a path"),
         ("f.csv", "path\n/other/a\n", r"f\.csv: names no file below /pacs; give"),

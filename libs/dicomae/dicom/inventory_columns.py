@@ -25,6 +25,8 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "is_delete_marker": ("isdeletemarker",),
 }
 
+_SECONDS = pa.decimal128(27, 9)
+
 
 @dataclass(frozen=True)
 class Place:
@@ -164,12 +166,20 @@ def _times(times: pa.Array | None, columns: Columns) -> pa.Array | None:
         times = times if times.type.tz else pc.assume_timezone(times, "UTC")
         return pc.cast(times, tables.TIME, safe=False)
     if pa.types.is_string(times.type) or pa.types.is_large_string(times.type):
-        if not pc.any(pc.match_substring_regex(times, "[^0-9.]")).as_py():
-            return _from_seconds(_cast(times, pa.float64(), "mtime", wanted, columns))
+        if pc.all(pc.match_substring_regex(times, "^-?[0-9.]+$")).as_py():
+            return _from_text(times, wanted, columns)
         has_zone = pc.match_substring_regex(times, "(Z|[+-][0-9]{2}:?[0-9]{2})$")
         zoned = pc.if_else(has_zone, times, pc.binary_join_element_wise(times, "Z", ""))
         return _cast(zoned, tables.TIME, "mtime", wanted, columns)
     return _from_seconds(_cast(times, pa.float64(), "mtime", wanted, columns))
+
+
+def _from_text(seconds: pa.Array, wanted: str, columns: Columns) -> pa.Array:
+    """Seconds without a float's error, cut at microseconds as a listing's are, to be equal to them."""
+    cut = pc.replace_substring_regex(seconds, r"(\.[0-9]{9})[0-9]+$", r"\1")
+    exact = _cast(cut, _SECONDS, "mtime", wanted, columns)
+    microseconds = pc.floor(pc.multiply(exact, pa.scalar(10**6, pa.decimal128(7))))
+    return _cast(microseconds, pa.int64(), "mtime", wanted, columns).cast(tables.TIME)
 
 
 def _from_seconds(seconds: pa.Array) -> pa.Array:
