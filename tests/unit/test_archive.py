@@ -207,7 +207,7 @@ def test_a_cut_gzip_keeps_what_it_gave(tmp_path):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("content", [b"", b"no archive at all", bytes(5_000)])
+@pytest.mark.parametrize("content", [b"no archive at all", bytes(5_000)])
 def test_no_archive_at_all_is_one_row(tmp_path, kind, content):
     (tmp_path / f"a{kind}").write_bytes(content)
     found = outcomes(read(tmp_path / f"a{kind}"))
@@ -216,6 +216,12 @@ def test_no_archive_at_all_is_one_row(tmp_path, kind, content):
         assert found == {}
     else:
         assert found == {"itself": Reason.ARCHIVE_DAMAGED}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_archive_without_a_byte_is_empty_as_a_file_is(tmp_path, kind):
+    (tmp_path / f"a{kind}").touch()
+    assert outcomes(read(tmp_path / f"a{kind}")) == {"itself": Reason.EMPTY}
 
 
 @pytest.mark.parametrize("kind", KINDS)

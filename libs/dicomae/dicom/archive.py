@@ -105,6 +105,9 @@ class _Reading:
 
 def _opened(reading: _Reading, filesystem: pafs.FileSystem, limits: Limits) -> Iterator[_Batch]:
     with closing(RangeFile(filesystem, reading.path, reading.wait)) as file:
+        if file.size == 0:
+            yield _itself(_row(filesystem, reading.path), Reason.EMPTY, "zero bytes")
+            return
         budget = Budget(limits, file.size)
         members = _members(reading.path, file, budget, reading.bounds.header_limit_bytes)
         yield from _batches(reading, members, budget)
