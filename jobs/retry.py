@@ -6,8 +6,9 @@
 import argparse
 import sys
 
+from dicomae.config import Config
 from dicomae.errors import Reason
-from dicomae.spark import ingest
+from dicomae.spark import ingest, origins
 from dicomae.spark.ingest import Ingest
 from dicomae.spark.job import Context, Job, Summary, main, staging_folder
 from dicomae.spark.stopping import on_sigterm
@@ -22,13 +23,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--reason", action="append", default=[], choices=codes, metavar="CODE", help=text)
 
 
+def check(arguments: argparse.Namespace, _: Config) -> None:
+    origins.check_folder(arguments.source)
+
+
 def run(context: Context) -> Summary:
     with staging_folder(context) as staging, on_sigterm() as stop:
         about = Ingest(context.spark, context.root, staging, context.config, context.run_id, stop)
         return ingest.retry(about, context.arguments.source, context.arguments.reason)
 
 
-JOB = Job("retry", run, reads=None, sections=("ingest",), on_s3=True)
+JOB = Job("retry", run, reads=None, sections=("ingest",), on_s3=True, check=check)
 
 if __name__ == "__main__":
     sys.exit(main([JOB], __doc__, add_arguments))

@@ -33,6 +33,22 @@ def test_a_missing_folder(tmp_path: Path) -> None:
     assert not (tmp_path / "t").exists()
 
 
+@pytest.mark.parametrize(
+    ("job", "call", "words"),
+    [
+        ("ingest", ("--source", "", "--tables", "{here}/t"), "--source is empty; give a path"),
+        ("ingest", ("--source", "{here}", "--tables", ""), "--tables is empty; give a local"),
+        ("retry", ("--source", "", "--tables", "{here}/t"), "--source is empty; give a folder"),
+        ("retry", ("--source", "/nope", "--tables", "{here}/t"), "--source /nope: no such folder"),
+    ],
+)
+def test_an_argument_that_names_nothing(tmp_path: Path, job: str, call: tuple[str, ...], words: str) -> None:
+    code, out, line = _call(job, *(word.replace("{here}", str(tmp_path)) for word in call))
+    assert (code, out) == (2, "")
+    assert words in line
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("job", ["ingest", "experiment"])
 def test_tables_inside_the_source_leave_it_as_it_was(tmp_path: Path, job: str) -> None:
     write_file(tmp_path / "1.dcm", "1.1")

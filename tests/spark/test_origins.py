@@ -218,6 +218,13 @@ def test_rows_with_one_path_are_refused_before_anything_is_written(run: Ingestin
         ({"table": "x"}, "needs --columns"),
         ({"table": "nothing.parquet", "columns": HOME / "conf/columns/idc.toml"}, "no Parquet file"),
         ({"source": "nothing://here"}, "cannot be opened"),
+        ({"source": "/", "columns": Path("x")}, "--source and --columns exclude each other"),
+        ({"source": "-", "inventory": "x"}, "--source - and --inventory exclude each other"),
+        (
+            {"table": "x", "columns": Path("x"), "inventory": "x"},
+            "--table and --inventory exclude each other",
+        ),
+        ({"source": "/", "inventory": ""}, "--inventory is empty"),
     ],
 )
 def test_bad_calls_say_what_is_wrong(run: Ingesting, named: dict[str, Any], message: str) -> None:

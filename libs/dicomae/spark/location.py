@@ -68,8 +68,10 @@ def parse(text: str) -> Location:
     Raises
     ------
     UsageError
-        The URI is of another kind, or cannot be understood.
+        It is empty; the URI is of another kind, or cannot be understood.
     """
+    if not text:
+        raise UsageError("--tables is empty; give a local or mounted folder, or s3://bucket/path")
     if "://" not in text:
         return Path(text).absolute()
     if not text.startswith(f"{_SCHEME}://"):

@@ -71,8 +71,7 @@ def of(arguments: Namespace, config: IngestConfig) -> Origin:
         They exclude each other, one is missing, or one names nothing that can be opened.
     """
     uri, listed, table, columns = (getattr(arguments, n) for n in ("source", "inventory", "table", "columns"))
-    if (uri is None) == (table is None):
-        raise UsageError("give either --source, or --table with --columns")
+    _check_together(uri, listed, table, columns)
     if table is not None:
         if columns is None:
             raise UsageError(f"--table {table}: needs --columns, a column map such as conf/columns/idc.toml")
@@ -82,6 +81,26 @@ def of(arguments: Namespace, config: IngestConfig) -> Origin:
     if uri == STANDARD_INPUT:
         return _of_paths(config)
     return _of_source(uri, config)
+
+
+def _check_together(uri: str | None, listed: str | None, table: str | None, columns: Path | None) -> None:
+    for name, value in (("source", uri), ("inventory", listed), ("table", table)):
+        if value == "":
+            raise UsageError(f"--{name} is empty; give a path, or leave the argument out")
+    if (uri is None) == (table is None):
+        raise UsageError("give either --source, or --table with --columns")
+    if uri is not None and columns is not None:
+        raise UsageError("--source and --columns exclude each other; a column map is of a --table")
+    if listed is not None and (table is not None or uri == STANDARD_INPUT):
+        other = "--table" if uri is None else "--source -"
+        raise UsageError(f"{other} and --inventory exclude each other; an inventory is of a --source folder")
+
+
+def check_folder(uri: str) -> None:
+    """Raise UsageError where `--source` is no folder that can be opened."""
+    if not uri:
+        raise UsageError("--source is empty; give a folder, or leave the argument out")
+    _opened("--source", source.open_source, uri)
 
 
 def check(arguments: Namespace) -> None:
