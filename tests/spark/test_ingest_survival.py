@@ -20,7 +20,7 @@ from typing import Any
 
 import mutants
 import pytest
-from cluster import cluster
+from clusters import cluster
 from conftest import HOME
 from files import write_file
 from ingesting import Ingesting
