@@ -34,7 +34,7 @@ n_clusters = [4, 7, 11]
 # A job's first line, seconds after it, and whether the JVM dies with the driver.
 MOMENTS = (
     ("[1/9] ingest: run", 1.0, True),
-    ("  reading", 0.3, False),
+    ("  reading: ", 0.3, False),
     ("[3/9] tag_statistics: run", 1.0, True),
     ("[5/9] train: run", 4.0, True),
     ("[7/9] cluster: run", 3.0, False),
