@@ -107,3 +107,12 @@ def test_a_run_that_did_not_take_in_all_is_not_trusted(night: Night, root: Path,
     )
     assert runs.began_last_whole(root, "ingest", str(top)) is None
     assert night()["listed"] == 4
+
+
+def test_a_file_that_could_not_be_told_from_a_member_stays_in_the_ledger(
+    night: Night, top: Path, root: Path
+) -> None:
+    write_file(top / "study-1" / "some.zip!1.dcm", "1.9")
+    assert night()["quarantined"] == 1
+    for _ in range(2):
+        assert night()["quarantined"] == 1

@@ -202,7 +202,8 @@ def _written(connection: duckdb.DuckDBPyConnection, kind: str, staging: Location
     return (path,) if rows else ()
 
 
-_FOLDER = "parse_dirpath(old.path, 'forward_slash')"
+# The folder that holds a file, also one whose path ends in `/` (`listings`).
+_FOLDER = "parse_dirpath(rtrim(old.path, '/'), 'forward_slash')"
 
 # Of what could not be listed nothing is known; a list of files may leave out the size alone.
 _WAS_NOT_LISTED = f"(status = '{FileStatus.QUARANTINED}' AND size IS NULL AND mtime IS NULL AND etag IS NULL)"
