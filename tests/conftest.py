@@ -46,3 +46,12 @@ def root(tmp_path: Path) -> Path:
 
     delta.prepare(tmp_path / "tables")
     return tmp_path / "tables"
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """A server that speaks S3, for the tests of a module."""
+    import s3server
+
+    with s3server.serving() as found:
+        yield found

@@ -1,5 +1,6 @@
 """DICOM files for the tests, written by pydicom."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -49,3 +50,15 @@ def write_dicomdir(path: Path, references: list[Any]) -> str:
     ds.DirectoryRecordSequence = Sequence(records)
     ds.save_as(path, enforce_file_format=True)
     return str(path)
+
+
+def write_few(top: Path) -> Path:
+    """Three instances, a copy, a conflict, and two files that are none."""
+    write_file(top / "a" / "1.dcm", "1.1")
+    write_file(top / "a" / "2.dcm", "1.2", BodyPartExamined="CHEST")
+    write_file(top / "b" / "c" / "3.dcm", "1.3")
+    shutil.copy(top / "a" / "1.dcm", top / "b" / "copy.dcm")
+    write_file(top / "b" / "other.dcm", "1.2", BodyPartExamined="KNEE")
+    write_file(top / "b" / "nameless.dcm", None, ImageComments="x" * 100)
+    (top / "b" / "empty.dcm").write_bytes(b"")
+    return top

@@ -12,7 +12,7 @@ from unittest.mock import ANY
 
 import pytest
 from conftest import SHARED_DICOM
-from files import CANARY, write_file
+from files import CANARY, write_few, write_file
 from ingesting import Ingesting
 from pyspark.sql import SparkSession
 
@@ -25,14 +25,7 @@ from dicomae.spark import delta
 @pytest.fixture
 def archive(tmp_path: Path) -> Path:
     """Three instances, a copy, a conflict, and three files that are none."""
-    top = tmp_path / "pacs"
-    write_file(top / "a" / "1.dcm", "1.1")
-    write_file(top / "a" / "2.dcm", "1.2", BodyPartExamined="CHEST")
-    write_file(top / "b" / "c" / "3.dcm", "1.3")
-    shutil.copy(top / "a" / "1.dcm", top / "b" / "copy.dcm")
-    write_file(top / "b" / "other.dcm", "1.2", BodyPartExamined="KNEE")
-    write_file(top / "b" / "nameless.dcm", None, ImageComments="x" * 100)
-    (top / "b" / "empty.dcm").write_bytes(b"")
+    top = write_few(tmp_path / "pacs")
     (top / "b" / "letter.dcm").write_text("Dear colleague, " * 100)
     return top
 

@@ -2,12 +2,10 @@
 
 import importlib.util
 import json
-import shutil
 import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,7 @@ import pyarrow.fs as pafs
 import pytest
 import s3server
 from conftest import HOME
-from files import write_file
+from files import write_few, write_file
 from ingesting import Ingesting
 from pyspark.sql import SparkSession
 from s3server import KEY, SECRET, uri_of
@@ -32,12 +30,6 @@ pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("moto") is None, reason="moto is not installed: pip install -e .[dev]"
 )
 LEDGER = (tables.FILES, tables.HEADERS, tables.QUARANTINE)
-
-
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    with s3server.serving() as address:
-        yield address
 
 
 @pytest.fixture
@@ -57,14 +49,7 @@ def remote(address: str, store: pafs.FileSystem, tmp_path: Path) -> Remote:
 @pytest.fixture
 def archive(tmp_path: Path) -> Path:
     """Instances, a copy, a conflict, members of an archive, and files that are none."""
-    top = tmp_path / "pacs" / "in"
-    write_file(top / "a" / "1.dcm", "1.1")
-    write_file(top / "a" / "2.dcm", "1.2", BodyPartExamined="CHEST")
-    write_file(top / "b" / "c" / "3.dcm", "1.3")
-    shutil.copy(top / "a" / "1.dcm", top / "b" / "copy.dcm")
-    write_file(top / "b" / "other.dcm", "1.2", BodyPartExamined="KNEE")
-    write_file(top / "b" / "nameless.dcm", None, ImageComments="x" * 100)
-    (top / "b" / "empty.dcm").write_bytes(b"")
+    top = write_few(tmp_path / "pacs" / "in")
     with zipfile.ZipFile(top / "c.zip", "w") as file:
         file.write(write_file(tmp_path / "4.dcm", "1.4"), "4.dcm")
         file.write(top / "b" / "c" / "3.dcm", "3.dcm")

@@ -3,7 +3,6 @@
 import json
 import pickle
 import traceback
-from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -21,12 +20,6 @@ boto3 = pytest.importorskip("boto3", reason="moto is not installed: pip install 
 ROWS = pa.table({"path": ["a", "b"]})
 NOWHERE = "127.0.0.1:1"
 REGION = "us-east-1"
-
-
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    with s3server.serving() as address:
-        yield address
 
 
 @pytest.fixture

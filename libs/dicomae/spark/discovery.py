@@ -65,8 +65,9 @@ def _round(
     spark: SparkSession, wish: Wish, uri: str, folders: Sequence[Location], budget: int
 ) -> tuple[Listed, list[Location]]:
     """What tasks found that list so many more folders each, and the folders they left."""
-    each = -(-_count(folders) // (_TASKS_PER_CORE * spark.sparkContext.defaultParallelism))
-    todo = list(pieces.cut(folders, min(each, FOLDERS_PER_TASK)))
+    files = pieces.whole(folders)
+    each = -(-pieces.rows(files) // (_TASKS_PER_CORE * spark.sparkContext.defaultParallelism))
+    todo = list(pieces.cut(files, min(each, FOLDERS_PER_TASK)))
     found = pieces.run(spark, todo, _lister(uri, wish, budget), _FOUND)
 
     def named(column: str) -> list[Location]:
@@ -104,7 +105,3 @@ def _lister(uri: str, wish: Wish, budget: int) -> Callable[[Piece], Iterator[pa.
         yield pa.RecordBatch.from_pylist([told], schema=_FOUND)
 
     return task
-
-
-def _count(paths: Sequence[Location]) -> int:
-    return pieces.rows(pieces.whole(paths))

@@ -42,6 +42,7 @@ from dicomae.spark.listings import Listed, Wish
 from dicomae.spark.location import Location
 from dicomae.spark.origins import Origin
 from dicomae.spark.parts import PART
+from dicomae.spark.pieces import Piece
 from dicomae.spark.progress import Seen, step
 from dicomae.spark.tally import Tally
 from dicomae.tables import FILES
@@ -127,13 +128,14 @@ def take_in(
     `Tally.counts`, and whether that is all: the run may have been told to stop.
     """
     # What has changed lets go of the instance that it held before others are asked whether they have it.
-    todo: Sequence[Location] = (*changes.again, *changes.new, *changes.orphaned)
+    files: Sequence[Location] = (*changes.again, *changes.new, *changes.orphaned)
     if is_table:
-        tables = (location.parquet_file(file).read(["path"]) for file in todo)
-        todo = [Path(path) for table in tables for path in table["path"].to_pylist()]
+        tables = (location.parquet_file(file).read(["path"]) for file in files)
+        files = [Path(path) for table in tables for path in table["path"].to_pylist()]
+    todo = pieces.whole(files)
     started, tally, whole = time.monotonic(), Tally.zero(run.spark), True
     if todo:
-        with progress.files("reading", partial(tally.seen, pieces.rows(pieces.whole(todo)))):
+        with progress.files("reading", partial(tally.seen, pieces.rows(todo))):
             whole = _read(run, todo, reader, tally, is_table=is_table)
     read = tally.counts(time.monotonic() - started)
     if whole and changes.ask_for_marks:
@@ -144,7 +146,7 @@ def take_in(
 
 
 def _read(
-    run: Ingest, todo: Sequence[Location], reader: readers.Reader, tally: Tally, *, is_table: bool
+    run: Ingest, todo: Sequence[Piece], reader: readers.Reader, tally: Tally, *, is_table: bool
 ) -> bool:
     """Read `todo` and commit batch by batch, until the run is told to stop; whether that was all."""
     rules = load_rules(Path(run.config.body_part_rules))
@@ -161,17 +163,17 @@ def _read(
     return True
 
 
-def _rows_a_task(run: Ingest, paths: Sequence[Location]) -> int:
-    together = min(pieces.rows(pieces.whole(paths)), run.config.ingest.files_per_commit)
+def _rows_a_task(run: Ingest, todo: Sequence[Piece]) -> int:
+    together = min(pieces.rows(todo), run.config.ingest.files_per_commit)
     tasks = _TASKS_PER_CORE * run.spark.sparkContext.defaultParallelism
     return max(1, min(-(-together // tasks), run.config.ingest.files_per_part))
 
 
-def _any_archive(paths: Sequence[Location]) -> bool:
+def _any_archive(todo: Sequence[Piece]) -> bool:
     """Whether a file of these listings holds other files."""
     return any(
         archive.is_archive(path)
-        for piece in pieces.whole(paths)
+        for piece in todo
         for batch in pieces.read(piece, _FILES_A_TASK, ["path"])
         for path in batch.column(0).to_pylist()
     )

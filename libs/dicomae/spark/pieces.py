@@ -32,22 +32,22 @@ class Piece:
         return self.stop - self.start
 
 
-def cut(paths: Sequence[Location], rows: int) -> Iterator[Piece]:
-    """All rows of the files in pieces of at most `rows`, in order."""
-    for file in whole(paths):
+def cut(files: Sequence[Piece], rows: int) -> Iterator[Piece]:
+    """All rows of `whole` files in pieces of at most `rows`, in order."""
+    for file in files:
         for start in range(0, file.stop, rows):
             yield Piece(file.path, start, min(start + rows, file.stop))
 
 
 def whole(paths: Sequence[Location]) -> list[Piece]:
-    """All rows of each file as one piece."""
+    """All rows of each file as one piece; each file is opened for its number of rows."""
     return [Piece(path, 0, location.parquet_file(path).metadata.num_rows) for path in paths]
 
 
-def batches(paths: Sequence[Location], each: int, together: int) -> Iterator[list[Piece]]:
+def batches(files: Sequence[Piece], each: int, together: int) -> Iterator[list[Piece]]:
     """Pieces of at most `each` rows, in lists of about `together` rows (no fewer, but the last)."""
     batch: list[Piece] = []
-    for piece in cut(paths, min(each, together)):
+    for piece in cut(files, min(each, together)):
         batch.append(piece)
         if rows(batch) >= together:
             yield batch
