@@ -1,6 +1,6 @@
 """What an ingest must live through: kills, rivals, a wish to end, a full disk, hostile files.
 
-CI takes 20 kills and 2,000 mutants; DICOMAE_KILLS and DICOMAE_MUTANTS set other numbers.
+CI takes 20 kills and 20,000 mutants; DICOMAE_KILLS and DICOMAE_MUTANTS set other numbers.
 """
 
 import json
@@ -32,7 +32,7 @@ from dicomae.config import Config
 from dicomae.spark import delta, failures
 
 KILLS = int(os.environ.get("DICOMAE_KILLS", "20"))
-MUTANTS = int(os.environ.get("DICOMAE_MUTANTS", "2000"))
+MUTANTS = int(os.environ.get("DICOMAE_MUTANTS", "20000"))
 FOLDERS, FOLDER_FILES = 40, 8
 PACKED = {"early/005": "zip", "early/015": "tar", "late/025": "gztar", "late/035": "zip"}
 
