@@ -17,7 +17,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from dicomae.spark import ingest, origins, quarantine
+from dicomae.spark import ingest, origins, quarantine, sql
 from dicomae.spark.ingest import Ingest
 from dicomae.spark.job import Context, Job, Summary, main, staging_folder
 from dicomae.spark.stopping import on_sigterm
@@ -33,13 +33,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(context: Context) -> Summary:
     origin = origins.of(context.arguments, context.config.ingest)
-    with staging_folder(context) as staging, on_sigterm() as stop:
-        about = Ingest(context.spark, context.root, staging, context.config, context.run_id, stop)
+    with (
+        staging_folder(context) as staging,
+        sql.connected(context.root, staging) as database,
+        on_sigterm() as stop,
+    ):
+        about = Ingest(context.spark, database, context.config, context.run_id, stop)
         return ingest.ingest(about, origin)
 
 
 JOB = Job(
-    "ingest", run, reads=None, sections=("ingest",), on_s3=True, creates_tables=True, check=ingest.check
+    "ingest",
+    run,
+    reads=None,
+    sections=("ingest",),
+    writes=ingest.WRITES,
+    on_s3=True,
+    creates_tables=True,
+    check=ingest.check,
 )
 
 if __name__ == "__main__":

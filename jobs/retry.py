@@ -8,7 +8,7 @@ import sys
 
 from dicomae.config import Config
 from dicomae.errors import Reason
-from dicomae.spark import ingest, origins
+from dicomae.spark import ingest, origins, sql
 from dicomae.spark.ingest import Ingest
 from dicomae.spark.job import Context, Job, Summary, main, staging_folder
 from dicomae.spark.stopping import on_sigterm
@@ -28,12 +28,16 @@ def check(arguments: argparse.Namespace, _: Config) -> None:
 
 
 def run(context: Context) -> Summary:
-    with staging_folder(context) as staging, on_sigterm() as stop:
-        about = Ingest(context.spark, context.root, staging, context.config, context.run_id, stop)
+    with (
+        staging_folder(context) as staging,
+        sql.connected(context.root, staging) as database,
+        on_sigterm() as stop,
+    ):
+        about = Ingest(context.spark, database, context.config, context.run_id, stop)
         return ingest.retry(about, context.arguments.source, context.arguments.reason)
 
 
-JOB = Job("retry", run, reads=None, sections=("ingest",), on_s3=True, check=check)
+JOB = Job("retry", run, reads=None, sections=("ingest",), writes=ingest.WRITES, on_s3=True, check=check)
 
 if __name__ == "__main__":
     sys.exit(main([JOB], __doc__, add_arguments))

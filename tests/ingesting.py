@@ -2,6 +2,8 @@
 
 import threading
 from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ from pyspark.sql import SparkSession
 
 from dicomae import tables
 from dicomae.config import Config
-from dicomae.spark import delta, origins
+from dicomae.spark import delta, origins, sql
 from dicomae.spark.ingest import Ingest, check, ingest, retry
 from dicomae.spark.location import Location
 
@@ -28,7 +30,8 @@ class Ingesting:
     def of(self, **named: Any) -> dict[str, Any]:
         arguments = self.named(**named)
         check(arguments, self.conf)
-        return ingest(self._next(), origins.of(arguments, self.conf.ingest))
+        with self._next() as run:
+            return ingest(run, origins.of(arguments, self.conf.ingest))
 
     def named(self, **named: Any) -> Namespace:
         """Arguments of the command line."""
@@ -36,13 +39,16 @@ class Ingesting:
         return Namespace(**given | named)
 
     def retry(self, *reasons: str) -> dict[str, Any]:
-        return retry(self._next(), "/", reasons)
+        with self._next() as run:
+            return retry(run, "/", reasons)
 
-    def _next(self) -> Ingest:
+    @contextmanager
+    def _next(self) -> Iterator[Ingest]:
         self.runs += 1
         staging = self.root / "_staging" / str(self.runs)
         staging.mkdir(parents=True)
-        return Ingest(self.spark, self.root, staging, self.conf, f"run-{self.runs}", self.stop)
+        with sql.connected(self.root, staging) as database:
+            yield Ingest(self.spark, database, self.conf, f"run-{self.runs}", self.stop)
 
     def table(self, table: tables.Table) -> dict[str, dict[str, Any]]:
         """Rows by file name."""

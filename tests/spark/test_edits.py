@@ -22,15 +22,15 @@ def write_part(root: Path, *paths: str) -> str:
 def test_only_the_rows_that_are_named_change(spark: SparkSession, root: Path, tmp_path: Path) -> None:
     one, other, untouched = write_part(root, "a", "b", "c"), write_part(root, "d"), write_part(root, "e")
     files = [root / FILES.name / part for part in (one, other, untouched)]
-    with sql.connected(tmp_path) as connection:
-        sql.name_files(connection, "rows", files, FILES.schema)
+    with sql.connected(root, tmp_path) as database, database.session() as session:
+        sql.name_files(session, "rows", files, FILES.schema)
         loser = "(SELECT path, part, 'duplicate' AS status, 'z' AS original_path FROM rows WHERE path = 'a')"
         found = [
             edits.dropped(FILES, "rows WHERE path IN ('b', 'd')"),
             edits.restated(FILES, loser),
             edits.marked(FILES, "rows WHERE path = 'c'", vanished=True),
         ]
-        wanted = edits.wanted(connection, found, tmp_path)
+        wanted = edits.wanted(session, found, tmp_path)
     written = edits.apply(spark, wanted, root).to_pylist()
     become = {row["part"]: row["path"] for row in written}
     assert set(become) == {one, other}
@@ -43,9 +43,9 @@ def test_only_the_rows_that_are_named_change(spark: SparkSession, root: Path, tm
 def test_a_path_may_hold_what_sql_gives_a_meaning(spark: SparkSession, root: Path, tmp_path: Path) -> None:
     hostile = 'it\'s a "path"; DROP TABLE files --\n'
     part = write_part(root, hostile, "b")
-    with sql.connected(tmp_path) as connection:
-        sql.name_files(connection, "rows", [root / FILES.name / part], FILES.schema)
+    with sql.connected(root, tmp_path) as database, database.session() as session:
+        sql.name_files(session, "rows", [root / FILES.name / part], FILES.schema)
         found = [edits.dropped(FILES, f"rows WHERE path = {sql.quoted(hostile)}")]
-        wanted = edits.wanted(connection, found, tmp_path)
+        wanted = edits.wanted(session, found, tmp_path)
     (row,) = edits.apply(spark, wanted, root).to_pylist()
     assert pq.ParquetFile(root / FILES.name / row["path"]).read()["path"].to_pylist() == ["b"]

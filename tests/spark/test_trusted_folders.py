@@ -1,10 +1,13 @@
 """`ingest.trust_folders`: folders that have not changed since the last whole run are left alone."""
 
 import os
+import random
 import shutil
+import threading
 import time
 from argparse import Namespace
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +19,7 @@ from pyspark.sql import SparkSession
 
 from dicomae import tables
 from dicomae.config import Config
-from dicomae.spark import delta, runs
+from dicomae.spark import delta, folders
 from dicomae.spark.job import Context, execute
 
 Night = Callable[[], dict[str, Any]]
@@ -31,17 +34,20 @@ def top(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def night(spark: SparkSession, root: Path, conf: Config, top: Path, monkeypatch: pytest.MonkeyPatch) -> Night:
-    monkeypatch.setattr(runs, "_CLOCKS_DIFFER_SECONDS", 0)
+def night(spark: SparkSession, root: Path, conf: Config, top: Path) -> Night:
     delta.prepare(root)
     trusting = replace(conf, ingest=replace(conf.ingest, trust_folders=True))
     arguments = Namespace(source=str(top), inventory=None, table=None, columns=None, tables=root)
 
     def run() -> dict[str, Any]:
-        time.sleep(0.05)  # a file's times are those of the kernel's last tick
         return execute(JOB, Context(spark, trusting, root, arguments), "ingest")
 
     return run
+
+
+def _rest() -> None:
+    """Until the folders have been left alone so long that a night gives them their marks."""
+    time.sleep(2.1)
 
 
 def _files(root: Path) -> dict[str, dict[str, Any]]:
@@ -49,10 +55,12 @@ def _files(root: Path) -> dict[str, dict[str, Any]]:
 
 
 def test_a_night_looks_only_at_what_has_changed(night: Night, top: Path, root: Path) -> None:
+    _rest()
     assert night()["listed"] == 4
     write_file(top / "study-1" / "5.dcm", "1.5")
     (top / "study-1" / "3.dcm").unlink()
     write_file(top / "new" / "6.dcm", "1.6")
+    _rest()
     counts = night()
     assert (counts["listed"], counts["new"], counts["files"], counts["vanished"]) == (3, 2, 6, 1)
     assert _files(root)["3.dcm"]["vanished"]
@@ -63,6 +71,7 @@ def test_a_night_looks_only_at_what_has_changed(night: Night, top: Path, root: P
 def test_what_was_written_over_in_place_is_seen_where_folders_are_not_trusted(
     night: Night, top: Path, root: Path, spark: SparkSession, conf: Config
 ) -> None:
+    _rest()
     night()
     write_file(top / "study-0" / "1.dcm", "1.1", SeriesDescription="written over, and longer")
     assert night()["new"] == 0
@@ -73,6 +82,7 @@ def test_what_was_written_over_in_place_is_seen_where_folders_are_not_trusted(
 def test_a_folder_that_holds_a_file_in_quarantine_is_looked_at(night: Night, top: Path, root: Path) -> None:
     whole = write_file(top / "study-1" / "slow.dcm", "1.7").read_bytes()
     (top / "study-1" / "slow.dcm").write_bytes(whole[:200])
+    _rest()
     night()
     assert _files(root)["slow.dcm"]["status"] == "quarantined"
     (top / "study-1" / "slow.dcm").write_bytes(whole)
@@ -81,6 +91,7 @@ def test_a_folder_that_holds_a_file_in_quarantine_is_looked_at(night: Night, top
 
 
 def test_a_folder_whose_headers_are_lost_is_looked_at(night: Night, top: Path, root: Path) -> None:
+    _rest()
     night()
     shutil.rmtree(root / tables.HEADERS.name)
     delta.prepare(root)
@@ -90,29 +101,110 @@ def test_a_folder_whose_headers_are_lost_is_looked_at(night: Night, top: Path, r
 
 def test_folders_that_were_moved_here_are_new(night: Night, top: Path, tmp_path: Path) -> None:
     write_file(tmp_path / "other" / "moved" / "series" / "8.dcm", "1.8")
+    _rest()
     night()
     os.rename(tmp_path / "other" / "moved", top / "moved")  # the folder of the series itself is unchanged
     counts = night()
     assert (counts["new"], counts["files"]) == (1, 5)
 
 
-def test_a_run_that_did_not_take_in_all_is_not_trusted(night: Night, root: Path, top: Path) -> None:
-    night()
-    assert runs.began_last_whole(root, "ingest", str(top)) is not None
-    assert runs.began_last_whole(root, "ingest", str(top.parent)) is None
-    rows = delta.read_small(root, tables.RUNS)
-    stopped = rows["summary"][0].as_py().replace('"stopped": false', '"stopped": true')
-    delta.replace(
-        root, tables.RUNS, rows.set_column(rows.schema.get_field_index("summary"), "summary", [[stopped]])
-    )
-    assert runs.began_last_whole(root, "ingest", str(top)) is None
-    assert night()["listed"] == 4
-
-
 def test_a_file_that_could_not_be_told_from_a_member_stays_in_the_ledger(
     night: Night, top: Path, root: Path
 ) -> None:
     write_file(top / "study-1" / "some.zip!1.dcm", "1.9")
+    _rest()
     assert night()["quarantined"] == 1
     for _ in range(2):
         assert night()["quarantined"] == 1
+
+
+def test_another_folder_in_the_place_of_one_is_seen_and_so_is_a_link_that_leads_elsewhere(
+    night: Night, top: Path, root: Path, tmp_path: Path
+) -> None:
+    for name, uid in (("kept", "2.1"), ("one", "2.2"), ("two", "2.3")):
+        write_file(tmp_path / name / "1.dcm", uid)
+    (top / "link").symlink_to(tmp_path / "one")
+    (top / "folder").mkdir()
+    write_file(top / "folder" / "1.dcm", "2.4")
+    _rest()
+    night()
+    os.rename(top / "folder", tmp_path / "away")
+    os.rename(tmp_path / "kept", top / "folder")
+    (top / "link").unlink()
+    (top / "link").symlink_to(tmp_path / "two")
+    assert night()["new"] == 2
+    uids = {row["path"]: row["SOPInstanceUID"] for row in delta.read_small(root, tables.FILES).to_pylist()}
+    assert uids[f"{top}/folder/1.dcm"] == "2.1"
+    assert uids[f"{top}/link/1.dcm"] == "2.3"
+
+
+def test_where_the_folders_are_forgotten_or_the_ledger_is_all_is_listed(night: Night, root: Path) -> None:
+    _rest()
+    night()
+    (remembered,) = (root / folders.FOLDER).iterdir()
+    assert night()["listed"] == 0
+    remembered.write_bytes(b"")  # the power failed
+    assert night()["listed"] == 4
+    assert night()["listed"] == 0
+    remembered.unlink()
+    assert night()["listed"] == 4
+    for table in (tables.FILES, tables.HEADERS):
+        shutil.rmtree(root / table.name)
+    delta.prepare(root)
+    counts = night()
+    assert (counts["listed"], counts["new"], counts["rows"]) == (4, 4, 4)
+
+
+def test_a_run_that_was_stopped_is_not_trusted(
+    night: Night, top: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _rest()
+    night()
+    write_file(top / "new" / "7.dcm", "1.7")
+    stop = threading.Event()
+    stop.set()
+    with monkeypatch.context() as patched:
+        patched.setattr("jobs.ingest.on_sigterm", lambda: nullcontext(stop))
+        assert night()["stopped"]
+    _rest()
+    assert [night()[told] for told in ("new", "listed")] == [1, 0]
+
+
+def test_nights_that_trust_find_what_nights_that_do_not_find(
+    night: Night, top: Path, root: Path, spark: SparkSession, conf: Config, tmp_path: Path
+) -> None:
+    """Files and folders come, go, move and give their place to others, at random."""
+    other, chance = tmp_path / "other-tables", random.Random(7)
+    delta.prepare(other)
+    arguments = Namespace(source=str(top), inventory=None, table=None, columns=None, tables=other)
+    for number in range(5):
+        for _ in range(6):
+            _something_happens(top, chance)
+        _rest()
+        night()
+        execute(JOB, Context(spark, conf, other, arguments), "ingest")
+        assert _seen(root) == _seen(other), number
+
+
+def _something_happens(top: Path, chance: random.Random) -> None:
+    placed = sorted(path for path in top.rglob("*") if not path.name.startswith("."))
+    files, inside = [p for p in placed if p.is_file()], [top, *(p for p in placed if p.is_dir())]
+    new = chance.choice(inside) / f"{chance.randrange(10**6)}"
+    match chance.randrange(5):
+        case 0:
+            write_file(new / "deep" / "1.dcm", f"3.{new.name}")
+        case 1:
+            write_file(new.with_suffix(".dcm"), f"3.{new.name}")
+        case 2:
+            chance.choice(files).unlink()
+        case 3:
+            os.rename(chance.choice(files), new.with_suffix(".moved"))
+        case 4:
+            moved = chance.choice(inside)
+            if moved != top and not new.is_relative_to(moved):
+                os.rename(moved, new)
+
+
+def _seen(root: Path) -> set[tuple[object, ...]]:
+    rows = delta.read_small(root, tables.FILES).to_pylist()
+    return {(row["path"], row["SOPInstanceUID"], row["size"], row["vanished"]) for row in rows}

@@ -37,7 +37,7 @@ def test_every_keyword_that_is_dropped_by_name_is_one_of_the_standard() -> None:
     assert sorted(words) == sorted(set(words))
 
 
-@pytest.mark.parametrize("name", ["default.toml", "local.toml", "paper.toml"])
+@pytest.mark.parametrize("name", ["default.toml", "local.toml", "nightly.toml", "paper.toml"])
 def test_the_files_of_conf_load(name: str) -> None:
     assert config.load(CONF / name).sample.modalities == ("CT", "CR", "MR", "XA", "NM", "RF")
 

@@ -1,8 +1,10 @@
 """Folders and lists of files: what is a file, what is a folder, and what is neither."""
 
 import os
+import shutil
 import threading
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -115,9 +117,8 @@ def test_a_file_system_of_another_kind_lists_the_same(tmp_path):
     for name in ("b.dcm", "a.dcm", "new\nline.dcm", "sub/deep.dcm"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(name.encode())
-    assert listing.list_folders(pafs.PyFileSystem(Spy()), [str(tmp_path)]) == listing.list_folders(
-        LOCAL, [str(tmp_path)]
-    )
+    here = replace(listing.list_folders(LOCAL, [str(tmp_path)]), held=())  # marks are of local folders
+    assert listing.list_folders(pafs.PyFileSystem(Spy()), [str(tmp_path)]) == here
 
 
 def test_a_folder_of_more_entries_than_a_chunk_is_listed_sorted(tmp_path, monkeypatch):
@@ -172,22 +173,48 @@ def test_folders_are_listed_together_and_one_that_fails_is_no_loss_to_the_others
     assert listing.list_folders(LOCAL, []).files.num_rows == 0
 
 
-def test_files_of_a_folder_that_has_not_changed_are_not_looked_at(tmp_path):
-    for name in ("a/1.dcm", "a/sub/2.dcm", "only-folders/b/3.dcm", "elsewhere/c/4.dcm"):
+def test_a_folder_that_has_its_mark_still_is_not_opened(tmp_path, monkeypatch):
+    monkeypatch.setattr(listing, "_RESTLESS_NS", 0)
+    for name in ("a/1.dcm", "a/sub/2.dcm", "b/3.dcm", "b/4.dcm", "c/5.dcm"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"1")
-    (tmp_path / "a" / "link").symlink_to(tmp_path / "elsewhere" / "c")
-    folders = [f"{tmp_path}/{name}" for name in ("a", "only-folders")]
-    changed = (tmp_path / "a").stat().st_ctime_ns
-    found = listing.list_folders(LOCAL, folders, settled_before=changed + 10**12)
-    assert found.files.num_rows == 0
-    assert found.settled == (f"{tmp_path}/a",)  # a folder without files need not be remembered
-    assert found.folders == (f"{tmp_path}/a/link", f"{tmp_path}/a/sub", f"{tmp_path}/only-folders/b")
-    seen = listing.list_folders(LOCAL, folders, settled_before=changed)
-    assert seen.settled == ()
-    assert seen.files["path"].to_pylist() == [f"{tmp_path}/a/1.dcm"]
-    elsewhere = listing.list_folders(pafs.PyFileSystem(Spy()), folders, settled_before=changed + 10**12)
-    assert elsewhere.settled == ()
+    folders = [f"{tmp_path}/{name}" for name in "abc"]
+    held = listing.list_folders(LOCAL, folders).held
+    assert [folder[:2] for folder in held] == [(folders[0], 1), (folders[1], 2), (folders[2], 1)]
+    marks = [folder.mark for folder in held]
+    opened, scandir = [], os.scandir
+    monkeypatch.setattr(os, "scandir", lambda folder: opened.append(folder) or scandir(folder))
+    assert listing.list_folders(LOCAL, folders, marks).settled == tuple(folders)
+    assert opened == []
+    (tmp_path / "b" / "3.dcm").unlink()
+    found = listing.list_folders(LOCAL, folders, marks)
+    assert (found.settled, opened) == ((folders[0], folders[2]), [folders[1]])
+    assert found.files["path"].to_pylist() == [f"{tmp_path}/b/4.dcm"]
+
+
+def test_a_known_folder_may_be_gone_or_have_given_its_place_to_a_file_or_to_another(tmp_path, monkeypatch):
+    monkeypatch.setattr(listing, "_RESTLESS_NS", 0)
+    for name in ("a/1.dcm", "b/sub/2.dcm", "c/3.dcm", "other/4.dcm"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"1")
+    folders = [f"{tmp_path}/{name}" for name in ("a", "b", "b/sub", "c")]
+    marks = [folder.mark for folder in listing.list_folders(LOCAL, folders).held]
+    shutil.rmtree(tmp_path / "a")
+    shutil.rmtree(tmp_path / "b")
+    (tmp_path / "b").write_bytes(b"a file")
+    shutil.rmtree(tmp_path / "c")
+    (tmp_path / "c").symlink_to(tmp_path / "other")
+    found = listing.list_folders(LOCAL, folders, marks)
+    assert (found.failures, found.settled) == ((), ())
+    assert found.files["path"].to_pylist() == [f"{tmp_path}/c/4.dcm"]
+    new = listing.list_folders(LOCAL, folders[:1], [None])
+    assert [failure[:2] for failure in new.failures] == [(folders[0], Reason.MISSING)]
+
+
+def test_a_folder_that_changed_just_now_has_no_mark(tmp_path):
+    (folder,) = listing.list_folders(LOCAL, [str(tmp_path)]).held
+    assert folder.mark == ""
+    assert listing.list_folders(LOCAL, [str(tmp_path)], [""]).settled == ()
 
 
 def test_folders_of_a_slow_source_are_listed_at_once(tmp_path):

@@ -1,12 +1,15 @@
 """One level of folders, and the files of a list: paths, sizes and times as Arrow columns."""
 
+import errno
 import math
 import os
 import stat
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.fs as pafs
@@ -20,6 +23,7 @@ LISTED = pa.schema(
     [("path", pa.string()), ("size", pa.int64()), ("mtime", tables.TIME), ("etag", pa.string())]
 )
 CHUNK = 1 << 16  # entries that are Python objects at a time
+_RESTLESS_NS = 2 * 10**9  # the coarsest times that file systems keep (FAT) are of two seconds
 TOGETHER = 16  # remote folders that are listed at a time, and held as Python objects
 
 _NOT_UTF8 = "the name is not UTF-8"
@@ -27,6 +31,14 @@ _NO_FILE = "neither a file nor a folder"
 _LOOP = "a link to a folder above itself"
 
 Failed = tuple[str, Reason, str]
+
+
+class Held(NamedTuple):
+    """A folder, how many files it holds itself, and its mark, as `list_folders` takes it."""
+
+    path: str
+    files: int
+    mark: str | None
 
 
 @dataclass(frozen=True)
@@ -39,19 +51,21 @@ class Listing:
     folders : paths of the folders in them, sorted.
     failures : (path, reason, detail) of what could not be listed: a folder itself, or an entry that
         is no regular file; sorted. A name that is not UTF-8 is escaped, and ends in `/`, as no file's does.
-    settled : folders whose files are not in `files`, for none has come or gone since the time that was given.
+    held : local folders that were listed.
+    settled : local folders that were not, for they still have the mark that was given.
     """
 
     files: pa.RecordBatch
     folders: tuple[str, ...]
     failures: tuple[Failed, ...]
+    held: tuple["Held", ...] = ()
     settled: tuple[str, ...] = ()
 
 
 def list_folders(
     filesystem: pafs.FileSystem,
     folders: Sequence[str],
-    settled_before: int | None = None,
+    marks: Sequence[str | None] | None = None,
     timeout_seconds: float = TIMEOUT_SECONDS,
 ) -> Listing:
     """Files and folders directly in some folders; what cannot be listed is a value, never an exception.
@@ -60,22 +74,25 @@ def list_folders(
 
     Parameters
     ----------
-    settled_before : nanoseconds since 1970. Files of a local folder that has not changed since (its ctime,
-        which nobody can set) are not looked at, which is nearly all the time that a listing takes.
+    marks : of local folders, for each the mark that it had when it was listed before, "" where it had none,
+        or None where it is new. One that has its mark still is not opened, and one that is gone is no
+        failure. A mark is inode and ctime: it changes when an entry comes, goes or takes another's place,
+        and nobody can set it.
     timeout_seconds : for each answer of the system about a local folder; beyond, it is a failure, and so are
         those after it, for the source does not answer. Elsewhere there is no such bound: a folder comes in
         many requests, of which S3's client bounds each (`ioerrors`), and HDFS by its own configuration.
     """
     if not isinstance(filesystem, pafs.LocalFileSystem):
         return _remote(filesystem, folders)
-    found = _Found(settled_before)
+    marks = marks or [None] * len(folders)
+    found = _Found()
     try:
-        watched(partial(found.add_all, folders), found.wait, timeout_seconds)
+        watched(partial(found.add_all, folders, marks), found.wait, timeout_seconds)
         return found.sorted()
     except TimeoutError as error:
         late = str(error)
     # What was found is left to the thread that waits, which may go on: the folders before answer again.
-    answered = list_folders(filesystem, folders[: found.begun], settled_before, timeout_seconds)
+    answered = list_folders(filesystem, folders[: found.begun], marks[: found.begun], timeout_seconds)
     silent = [(folder, Reason.TIMEOUT, late) for folder in folders[found.begun :]]
     return replace(answered, failures=tuple(sorted([*answered.failures, *silent])))
 
@@ -140,31 +157,46 @@ def listed(
 class _Found:
     """What folders hold, while they are listed."""
 
-    def __init__(self, settled_before: int | None = None) -> None:
-        self.settled: set[str] = set()
+    def __init__(self) -> None:
+        self.held: list[Held] = []
+        self.settled: list[str] = []
         self.folders: list[str] = []
         self.failures: list[Failed] = []
         self.wait = Wait()
         self.begun = 0  # which folder is being listed
-        self._settled_before = settled_before
+        self._n_files = 0
         self._files: list[pa.RecordBatch] = []
         self._columns: tuple[list[str], list[int | None], list[int | None]] = [], [], []  # of `listed`
 
     def sorted(self) -> Listing:
         self._pack()
         files = pa.concat_batches(self._files)
-        folders, settled = tuple(sorted(self.folders)), tuple(sorted(self.settled))
-        return Listing(files.sort_by("path"), folders, tuple(sorted(self.failures)), settled)
+        folders = tuple(sorted(self.folders))
+        failures = tuple(sorted(self.failures))
+        return Listing(files.sort_by("path"), folders, failures, tuple(self.held), tuple(self.settled))
 
-    def add_all(self, folders: Sequence[str]) -> None:
-        """What each local folder holds, or why it cannot be listed."""
-        for self.begun, folder in enumerate(folders):
+    def add_all(self, folders: Sequence[str], marks: Sequence[str | None]) -> None:
+        """What each local folder holds that has not its mark still, or why it cannot be listed."""
+        for self.begun, (folder, mark) in enumerate(zip(folders, marks, strict=True)):
             self.wait.begin()
             try:
-                self.add_local(folder)
+                self._add_folder(folder, mark)
             except READ_ERRORS as error:
                 self.failures.append((folder, *explained(error)))
             self.wait.end()
+
+    def _add_folder(self, folder: str, before: str | None) -> None:
+        try:
+            mark, n_files = _mark(folder), self._n_files
+        except (FileNotFoundError, NotADirectoryError):
+            if before is None:
+                raise
+            return
+        if before and mark == before:
+            self.settled.append(folder)
+            return
+        self.add_local(folder)
+        self.held.append(Held(folder, self._n_files - n_files, mark))
 
     def add(self, infos: Iterable[pafs.FileInfo]) -> None:
         """Entries as `pyarrow.fs` gives them."""
@@ -184,15 +216,10 @@ class _Found:
 
     def add_local(self, folder: str) -> None:
         """Entries of a local folder: one `stat` each, and none for a folder that is no link."""
-        before = self._settled_before
-        settled = before is not None and os.stat(folder).st_ctime_ns < before
         with os.scandir(folder) as entries:
             while chunk := list(islice(entries, CHUNK)):
                 for entry in self._in_utf8(chunk):
                     self.wait.begin()
-                    if settled and entry.is_file(follow_symlinks=False):
-                        self.settled.add(folder)
-                        continue
                     try:
                         self._add_entry(entry)
                     except FileNotFoundError:  # a link to nothing, or gone since
@@ -215,6 +242,7 @@ class _Found:
             self.folders.append(entry.path)
 
     def _add_file(self, path: str, size: int | None, mtime_ns: int | None) -> None:
+        self._n_files += 1
         paths, sizes, mtimes = self._columns
         paths.append(path)
         sizes.append(size)
@@ -237,6 +265,15 @@ class _Found:
                 name = os.fsencode(entry.path).decode("utf-8", errors="backslashreplace")
                 self.failures.append((f"{name}/", Reason.IO_ERROR, _NOT_UTF8))
         return kept
+
+
+def _mark(folder: str) -> str:
+    """See `list_folders`; "" where a change that follows this one at once might give the same."""
+    about = os.stat(folder)
+    if not stat.S_ISDIR(about.st_mode):
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), folder)
+    is_settled = about.st_ctime_ns < time.time_ns() - _RESTLESS_NS
+    return f"{about.st_ino}:{about.st_ctime_ns}" if is_settled else ""
 
 
 def _is_utf8(name: str) -> bool:

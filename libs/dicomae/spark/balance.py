@@ -1,20 +1,24 @@
 """What the ledger holds, and that it is all there: files = rows of `headers` + duplicates + quarantined."""
 
 import time
+from collections import Counter
 from typing import Any
 
 from dicomae.errors import FileStatus, JobError
 from dicomae.spark import delta, sql
-from dicomae.spark.location import Location
+from dicomae.spark.sql import Database
 from dicomae.tables import FILES, HEADERS
 
 _LOOKS, _BETWEEN_LOOKS_SECONDS = 5, 0.5
+
+_KINDS = """SELECT status, reason, count(*), count(*) FILTER (WHERE vanished) FROM files
+    GROUP BY 1, 2 ORDER BY 1, 2"""
 
 # Two paths of each reason.
 _EXAMPLES = "SELECT reason, min(path, 2) FROM files WHERE reason IS NOT NULL GROUP BY 1 ORDER BY 1"
 
 
-def balanced(root: Location, staging: Location) -> dict[str, Any]:
+def balanced(database: Database) -> dict[str, Any]:
     """The ledger's `counts`; while another run commits, those afterwards.
 
     Raises
@@ -22,42 +26,45 @@ def balanced(root: Location, staging: Location) -> dict[str, Any]:
     JobError
         Files are not rows + duplicates + quarantined.
     """
+    headers = f"--tables {database.root}: table 'headers'"
     for _ in range(_LOOKS):
-        found = counts(root, staging)
+        found = counts(database)
         lost = found["files"] - (found["rows"] + found["duplicates"] + found["quarantined"])
         if not lost:
             return found
         time.sleep(_BETWEEN_LOOKS_SECONDS)
     if lost > 0:
-        raise JobError(f"--tables {root}: table 'headers' lacks {lost} rows; ingest all sources again")
+        raise JobError(f"{headers} lacks {lost} rows; ingest all sources again")
     raise JobError(
-        f"--tables {root}: table 'headers' has {-lost} rows that the ledger does not know: another run "
-        f"is writing, or was killed; ingest its source again"
+        f"{headers} has {-lost} rows that the ledger does not know: another run is writing, "
+        f"or was killed; ingest its source again"
     )
 
 
-def counts(root: Location, staging: Location) -> dict[str, Any]:
+def counts(database: Database) -> dict[str, Any]:
     """What the ledger holds: files by status, and why some are in quarantine.
 
     Containers are no files: their members are. `rows` are those of `headers`.
     """
-    with sql.connected(staging) as connection:
-        sql.name_table(connection, root, FILES)
-        by_status = dict(connection.execute("SELECT status, count(*) FROM files GROUP BY 1").fetchall())
-        reasons = "SELECT reason, count(*) FROM files WHERE reason IS NOT NULL GROUP BY 1 ORDER BY 1"
-        by_reason = dict(connection.execute(reasons).fetchall())
-        examples = dict(connection.execute(_EXAMPLES).fetchall())
-        vanished = connection.execute("SELECT count(*) FROM files WHERE vanished").fetchall()
+    with database.session() as session:
+        sql.name_table(session, database.root, FILES)
+        kinds = session.execute(_KINDS).fetchall()
+        examples = dict(session.execute(_EXAMPLES).fetchall())
+    by_status, by_reason = Counter[str](), Counter[str]()
+    for status, reason, files, _ in kinds:
+        by_status[status] += files
+        if reason is not None:
+            by_reason[reason] += files
     containers = by_status.pop(FileStatus.CONTAINER, 0)
-    conflicts = by_status.get(FileStatus.DUPLICATE_UID_CONFLICT, 0)
+    conflicts = by_status[FileStatus.DUPLICATE_UID_CONFLICT]
     return {
-        "files": sum(by_status.values()),
-        "rows": delta.count(root, HEADERS),
-        "duplicates": by_status.get(FileStatus.DUPLICATE, 0) + conflicts,
+        "files": by_status.total(),
+        "rows": delta.count(database.root, HEADERS),
+        "duplicates": by_status[FileStatus.DUPLICATE] + conflicts,
         "conflicts": conflicts,
-        "quarantined": by_status.get(FileStatus.QUARANTINED, 0),
+        "quarantined": by_status[FileStatus.QUARANTINED],
         "containers": containers,
-        "vanished": vanished[0][0],
-        "reasons": by_reason,
+        "vanished": sum(vanished for *_, vanished in kinds),
+        "reasons": dict(by_reason),
         "examples": examples,
     }

@@ -5,7 +5,9 @@ Parquet parts that tasks have written (`dicomae.spark.parts`) and enter by one c
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +28,8 @@ _PROPERTIES = {
     "delta.enableChangeDataFeed": "false",
     "delta.appendOnly": "false",
 }
+
+_KEPT: ContextVar[dict[str, DeltaTable] | None] = ContextVar("tables kept open", default=None)
 
 
 class State(NamedTuple):
@@ -185,8 +189,8 @@ def commit_parts(
     """
     if len(parts) == 0 and not removed and not overwrite:
         return 0
-    delta_table = _open(root, table, read_version)
-    if int(_open(root, table).version()) != read_version:
+    delta_table = _open(root, table)
+    if int(delta_table.version()) != read_version:
         raise ConflictError(table.name)
     now = int(time.time() * 1000)
     actions: list[AddAction | RemoveAction] = [RemoveAction(name, True, now) for name in removed]
@@ -207,9 +211,27 @@ def commit_parts(
     return int(pa.compute.sum(parts["rows"]).as_py() or 0)
 
 
-def _open(root: Location, table: Table, version: int | None = None) -> DeltaTable:
+@contextmanager
+def kept_open() -> Iterator[None]:
+    """While the block runs each table is read once, and then brought up to date; none may be made anew."""
+    token = _KEPT.set({})
+    try:
+        yield
+    finally:
+        _KEPT.reset(token)
+
+
+def _open(root: Location, table: Table) -> DeltaTable:
+    """The table as it stands now."""
     uri, options = _named(root, table)
-    return DeltaTable(uri, version=version, storage_options=options)
+    kept = _KEPT.get()
+    if kept is None:
+        return DeltaTable(uri, storage_options=options)
+    if uri in kept:
+        kept[uri].update_incremental()
+    else:
+        kept[uri] = DeltaTable(uri, storage_options=options)
+    return kept[uri]
 
 
 def _named(root: Location, table: Table) -> tuple[str, dict[str, str] | None]:

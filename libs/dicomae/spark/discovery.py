@@ -6,15 +6,16 @@ they left to others.
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import SparkSession
 
 from dicomae.dicom import source
+from dicomae.dicom.listing import Held
 from dicomae.errors import JobError
 from dicomae.spark import pieces
-from dicomae.spark.listings import Listed, ListingWriter, Wish, write_folders
+from dicomae.spark.listings import Listed, ListingWriter, Wish, write_new
 from dicomae.spark.location import Location
 from dicomae.spark.pieces import Piece
 
@@ -22,15 +23,19 @@ MAXIMUM_ROUNDS = 64  # a round lists a level of folders at least
 FOLDERS_AT_FIRST = 256  # listed by one task before others help
 FOLDERS_PER_TASK = 16384
 _FOLDERS_TOGETHER = 64
+_KNOWN_TOGETHER = 1 << 16
 _TASKS_PER_CORE = 1
+
+Task = Callable[[Piece], Iterator[pa.RecordBatch]]
 
 _FOUND = pa.schema(
     [
         ("listing", pa.string()),
         ("files", pa.int64()),
         ("failures", pa.int64()),
-        ("settled", pa.string()),
-        ("folders", pa.string()),
+        ("visited", pa.string()),
+        ("settled", pa.int64()),
+        ("left", pa.string()),
     ]
 )
 
@@ -44,64 +49,94 @@ def list_files(spark: SparkSession, wish: Wish, *, uri: str) -> Listed:
         Folders are nested deeper than `MAXIMUM_ROUNDS` levels of tasks.
     """
     _, top = source.open_source(uri)
-    left = [write_folders(wish.folder, [top])]
-    listed, rounds, budget = Listed([], 0, 0), 0, FOLDERS_AT_FIRST
+    return _below(spark, wish, uri, [write_new(wish.folder, [top])])
+
+
+def list_changed(spark: SparkSession, wish: Wish, known: Location, *, uri: str) -> Listed:
+    """As `list_files`, without files of known folders (a file of `FOLDERS`) that have their mark still."""
+    return _below(spark, wish, uri, [known], known)
+
+
+def _below(
+    spark: SparkSession, wish: Wish, uri: str, left: Sequence[Location], known: Location | None = None
+) -> Listed:
+    """Every file in these folders, and below them in those that are not known."""
+    listed, rounds, more = Listed([], 0, 0), 0, FOLDERS_AT_FIRST
     while left:
         if rounds == MAXIMUM_ROUNDS:
             raise JobError(
                 f"--source {source.shown(uri)}: folders are nested too deep; is there a link loop?"
             )
-        found, left = _round(spark, wish, uri, left, budget)
-        listed, rounds, budget = listed + found, rounds + 1, FOLDERS_PER_TASK
+        found, left = _round(spark, left, _lister(uri, wish, more, known), wish.folder)
+        listed, rounds, more = listed + found, rounds + 1, FOLDERS_PER_TASK
     return listed
 
 
-def list_again(spark: SparkSession, wish: Wish, folders: Sequence[Location], *, uri: str) -> Listed:
-    """The files of these folders (Parquet files of `FOLDERS`) alone, as if none were settled."""
-    return _round(spark, replace(wish, settled_before=None), uri, folders, 0)[0]
-
-
 def _round(
-    spark: SparkSession, wish: Wish, uri: str, folders: Sequence[Location], budget: int
+    spark: SparkSession, folders: Sequence[Location], task: Task, written: Location
 ) -> tuple[Listed, list[Location]]:
-    """What tasks found that list so many more folders each, and the folders they left."""
+    """What tasks found, and the folders they left, in files below `written`."""
     files = pieces.whole(folders)
     each = -(-pieces.rows(files) // (_TASKS_PER_CORE * spark.sparkContext.defaultParallelism))
     todo = list(pieces.cut(files, min(each, FOLDERS_PER_TASK)))
-    found = pieces.run(spark, todo, _lister(uri, wish, budget), _FOUND)
+    found = pieces.run(spark, todo, task, _FOUND)
 
     def named(column: str) -> list[Location]:
-        return [wish.folder / name for name in found[column].drop_null().to_pylist()]
+        return [written / name for name in found[column].drop_null().to_pylist()]
 
     listed = Listed(
         paths=named("listing"),
         files=sum(found["files"].to_pylist()),
         failures=sum(found["failures"].to_pylist()),
-        settled=named("settled"),
+        visited=named("visited"),
+        settled=sum(found["settled"].to_pylist()),
     )
-    return listed, named("folders")
+    return listed, named("left")
 
 
-def _lister(uri: str, wish: Wish, budget: int) -> Callable[[Piece], Iterator[pa.RecordBatch]]:
+def _lister(uri: str, wish: Wish, more: int, known: Location | None) -> Task:
+    """A task that lists its folders, and so many more that it finds in them and that are not known."""
+
     def task(piece: Piece) -> Iterator[pa.RecordBatch]:
         filesystem, _ = source.open_source(uri)
-        folders = deque(path for batch in pieces.read(piece, 4096) for path in batch.column(0).to_pylist())
-        bounds = wish.settled_before, wish.timeout_seconds
-        listed, left = ListingWriter(wish, source.path_prefix(uri)), budget or piece.rows
+        folders = deque(_held(piece))
+        listed, left = ListingWriter(wish, source.path_prefix(uri)), piece.rows + more
         while folders and left:
-            together = [folders.popleft() for _ in range(min(_FOLDERS_TOGETHER, len(folders), left))]
+            together = {f.path: f for f in _taken(folders, min(_FOLDERS_TOGETHER, left))}
             left -= len(together)
-            found = source.list_folders(filesystem, together, *bounds)
-            folders.extend(found.folders)
-            listed.write(found)
+            marks = [folder.mark for folder in together.values()]
+            found = source.list_folders(filesystem, list(together), marks, wish.timeout_seconds)
+            folders.extend(Held(path, 0, None) for path in _new(found.folders, known))
+            listed.write(found, together)
         done = listed.finish()
         told = {
             "listing": done.paths[0].name,
             "files": done.files,
             "failures": done.failures,
-            "settled": done.settled[0].name if done.settled else None,
-            "folders": write_folders(wish.folder, folders).name if folders else None,
+            "visited": done.visited[0].name if done.visited else None,
+            "settled": done.settled,
+            "left": write_new(wish.folder, (f.path for f in folders)).name if folders else None,
         }
         yield pa.RecordBatch.from_pylist([told], schema=_FOUND)
 
     return task
+
+
+def _new(folders: Sequence[str], known: Location | None) -> Sequence[str]:
+    """Those that are not known."""
+    if known is None or not folders:
+        return folders
+    left = pa.array(folders)
+    for piece in pieces.whole([known]):
+        for batch in pieces.read(piece, _KNOWN_TOGETHER, ["path"]):
+            left = left.filter(pc.invert(pc.is_in(left, batch.column(0))))
+    return list(left.to_pylist())
+
+
+def _held(piece: Piece) -> Iterator[Held]:
+    for batch in pieces.read(piece, 4096):
+        yield from map(Held._make, zip(*batch.to_pydict().values(), strict=True))
+
+
+def _taken(folders: deque[Held], most: int) -> list[Held]:
+    return [folders.popleft() for _ in range(min(most, len(folders)))]

@@ -12,10 +12,11 @@ from dicomae.errors import FileStatus, UsageError
 from dicomae.spark import edits, sql
 from dicomae.spark.edits import Edits, dropped, restated
 from dicomae.spark.location import Location
+from dicomae.spark.sql import Database
 from dicomae.tables import FILES, HEADERS, QUARANTINE, RUNS
 
 
-def contested(root: Location, parts: Sequence[str], same_uid: str, staging: Location) -> Edits:
+def contested(database: Database, parts: Sequence[str], same_uid: str, staging: Location) -> Edits:
     """Edits without which the parts that tasks wrote would break a key of the tables.
 
     Parameters
@@ -24,29 +25,33 @@ def contested(root: Location, parts: Sequence[str], same_uid: str, staging: Loca
     same_uid : `first`: the file that `headers` holds keeps its UID, else the first by path; `newest`: of
         several contents the one modified last takes it. A mere copy never takes it.
     """
-    with sql.connected(staging) as connection:
-        sql.name_files(connection, "read", [root / FILES.name / part for part in parts], FILES.schema)
+    root = database.root
+    with database.session() as session:
+        sql.name_files(session, "read", [root / FILES.name / part for part in parts], FILES.schema)
         for table in (HEADERS, FILES, QUARANTINE, RUNS):
-            sql.name_table(connection, root, table)
-        _check_paths(connection)
-        connection.execute(_HELD)
-        connection.execute(_CANDIDATES)
+            sql.name_table(session, root, table)
+        _check_paths(session)
+        holders = [root / HEADERS.name / part for (part,) in session.execute(_HOLDERS).fetchall()]
+        sql.name_files(session, "holders", holders, HEADERS.schema)
+        session.execute(_HELD)
+        session.execute(_CANDIDATES)
         newest_first = "newest DESC NULLS LAST," if same_uid == "newest" else ""
-        connection.execute(_LOST.format(newest_first=newest_first))
+        session.execute(_LOST.format(newest_first=newest_first))
         found = [
             dropped(HEADERS, "held WHERE is_stale"),
             dropped(HEADERS, "lost"),
             restated(FILES, "lost WHERE NOT is_held AND path <> original_path"),
             dropped(FILES, "files WHERE path IN (SELECT path FROM read)"),
             dropped(QUARANTINE, "quarantine WHERE path IN (SELECT path FROM read)"),
-            restated(FILES, _DEMOTED),
         ]
-        return edits.wanted(connection, found, staging)
+        if session.execute("SELECT 1 FROM lost WHERE is_held LIMIT 1").fetchall():
+            found.append(restated(FILES, _DEMOTED))
+        return edits.wanted(session, found, staging)
 
 
-def _check_paths(connection: duckdb.DuckDBPyConnection) -> None:
+def _check_paths(session: duckdb.DuckDBPyConnection) -> None:
     """Files have one path each; of rows of a table made by others only its column map can say so."""
-    (rows, paths) = connection.execute("SELECT count(*), count(DISTINCT path) FROM read").fetchall()[0]
+    (rows, paths) = session.execute("SELECT count(*), count(DISTINCT path) FROM read").fetchall()[0]
     if rows != paths:
         raise UsageError(
             f"{rows - paths} rows of the table have the path of another row; "
@@ -54,20 +59,25 @@ def _check_paths(connection: duckdb.DuckDBPyConnection) -> None:
         )
 
 
-# Rows of `headers` whose file or whose instance has been read again. A row is stale where its file now
-# holds something else; or where the ledger does, or nothing: a run that was killed before it wrote the ledger
-# has read what is no longer there. Runs have their row of `runs` when they have ended.
-_HELD = """CREATE TABLE held AS SELECT h.SOPInstanceUID, h.content_hash, h.path, h.part, files.mtime,
+_IS_READ = "path IN (SELECT path FROM read) OR SOPInstanceUID IN (SELECT SOPInstanceUID FROM read)"
+
+# Parts with rows of `headers` whose file or whose instance has been read again.
+_HOLDERS = f"SELECT DISTINCT part FROM headers WHERE {_IS_READ}"
+
+# Those rows. A row is stale where its file now holds something else; or where the ledger does, or nothing: a
+# run that was killed before it wrote the ledger has read what is no longer there. Runs have their row of
+# `runs` when they have ended.
+_HELD = f"""CREATE TEMP TABLE held AS
+    WITH h AS (SELECT SOPInstanceUID, content_hash, path, part, run_id FROM holders WHERE {_IS_READ}),
+        known AS (SELECT * FROM files WHERE path IN (SELECT path FROM h))
+    SELECT h.SOPInstanceUID, h.content_hash, h.path, h.part, known.mtime,
     CASE WHEN now.path IS NOT NULL
          THEN (now.SOPInstanceUID, now.content_hash) IS DISTINCT FROM (h.SOPInstanceUID, h.content_hash)
-         ELSE (files.SOPInstanceUID, files.content_hash) IS DISTINCT FROM (h.SOPInstanceUID, h.content_hash)
+         ELSE (known.SOPInstanceUID, known.content_hash) IS DISTINCT FROM (h.SOPInstanceUID, h.content_hash)
             AND h.run_id IN (SELECT run_id FROM runs) END AS is_stale
-    FROM (SELECT SOPInstanceUID, content_hash, path, part, run_id FROM headers
-          WHERE path IN (SELECT path FROM read) OR SOPInstanceUID IN (SELECT SOPInstanceUID FROM read)) AS h
-    LEFT JOIN read AS now ON h.path = now.path
-    LEFT JOIN files ON h.path = files.path"""
+    FROM h LEFT JOIN read AS now ON h.path = now.path LEFT JOIN known ON h.path = known.path"""
 
-_CANDIDATES = f"""CREATE VIEW candidates AS
+_CANDIDATES = f"""CREATE TEMP VIEW candidates AS
     SELECT SOPInstanceUID, content_hash, path, mtime, part, false AS is_held
     FROM read WHERE status = '{FileStatus.PARSED}'
     UNION ALL SELECT SOPInstanceUID, content_hash, path, mtime, part, true FROM held WHERE NOT is_stale"""
@@ -78,7 +88,7 @@ _STATUS = (
 )
 
 # Candidates that another one keeps from their UID; `original_path` is its path.
-_LOST = f"""CREATE TABLE lost AS
+_LOST = f"""CREATE TEMP TABLE lost AS
     WITH rivals AS (
         SELECT *, max(mtime) OVER (PARTITION BY SOPInstanceUID, content_hash) AS newest FROM candidates
         WHERE SOPInstanceUID IN (SELECT SOPInstanceUID FROM candidates GROUP BY 1 HAVING count(*) > 1)),

@@ -26,6 +26,7 @@ from dicomae.errors import UsageError
 from dicomae.spark import (
     balance,
     commits,
+    folders,
     headers,
     identity,
     ledger,
@@ -34,7 +35,6 @@ from dicomae.spark import (
     pieces,
     progress,
     readers,
-    runs,
 )
 from dicomae.spark.edits import Edits
 from dicomae.spark.ledger import Changes
@@ -44,9 +44,11 @@ from dicomae.spark.origins import Origin
 from dicomae.spark.parts import PART
 from dicomae.spark.pieces import Piece
 from dicomae.spark.progress import Seen, step
+from dicomae.spark.sql import Database
 from dicomae.spark.tally import Tally
-from dicomae.tables import FILES
+from dicomae.tables import FILES, HEADERS, QUARANTINE
 
+WRITES = (HEADERS, QUARANTINE, FILES)
 _TASKS_PER_CORE = 4  # so that a slow folder does not hold up the end
 _FILES_A_TASK = 1000  # at least: to start a task takes as long as reading these
 
@@ -56,8 +58,7 @@ class Ingest:
     """What every step of a run is given."""
 
     spark: SparkSession
-    root: Location
-    staging: Location
+    database: Database
     config: Config
     run_id: str
     stop: threading.Event  # set: read no further batch
@@ -76,25 +77,25 @@ def ingest(run: Ingest, origin: Origin) -> dict[str, Any]:
         raise UsageError(f"{origin.name}: no files here")
     with step(run.spark, f"comparing {listed.files:,} files with the ledger"):
         together = run.config.ingest.files_per_commit
-        changes = ledger.changes(run.root, listed, origin.top, origin.reach, together, run.staging)
+        changes = ledger.changes(run.database, listed, origin.top, origin.reach, together)
     read, whole = take_in(run, changes, origin.reader, is_table=origin.is_table)
-    return {"source": origin.top, "listed": listed.files, "new": read["files"], **_ended(run, read, whole)}
+    ended = _ended(run, read, whole)
+    if whole and origin.top is not None and origin.list_changed is not None:
+        folders.remember(run.database, origin.top, listed.visited)
+    return {"source": origin.top, "listed": listed.files, "new": read["files"], **ended}
 
 
 def _listed(run: Ingest, origin: Origin) -> Listed:
-    """The listing; where folders are trusted, without the files of those that need no look."""
-    settled_before = None
-    if run.config.ingest.trust_folders and origin.top is not None:
-        settled_before = runs.began_last_whole(run.root, "ingest", origin.top)
+    """The listing; where folders are trusted, without the files of those that have not changed."""
     found, timeout = run.spark.sparkContext.accumulator(0), run.config.ingest.read_timeout_seconds
-    wish = Wish(run.staging / "listing", found, timeout, settled_before)
+    wish = Wish(run.database.staging / "listing", found, timeout)
     wish.folder.mkdir()
     with progress.files("listing", lambda: Seen(wish.found.value)):
-        listed = origin.list_files(run.spark, wish)
-        if listed.settled and origin.list_again is not None:
-            listed, others = ledger.trusted(run.root, listed, run.staging)
-            listed += origin.list_again(run.spark, wish, others)
-    return listed
+        if run.config.ingest.trust_folders and origin.top is not None and origin.list_changed is not None:
+            known = folders.known(run.database, origin.top)
+            if known is not None:
+                return origin.list_changed(run.spark, wish, known)
+        return origin.list_files(run.spark, wish)
 
 
 def check(arguments: argparse.Namespace, config: Config) -> None:
@@ -109,7 +110,7 @@ def check(arguments: argparse.Namespace, config: Config) -> None:
 def retry(run: Ingest, uri: str, reasons: Sequence[str]) -> dict[str, Any]:
     """Read quarantined files below `uri` again, of `reasons` or all; counts of the ledger afterwards."""
     _, top = source.open_source(uri)
-    changes = ledger.to_retry(run.root, source.path_prefix(uri) + top, reasons, run.staging)
+    changes = ledger.to_retry(run.database, source.path_prefix(uri) + top, reasons)
     read, whole = take_in(run, changes, readers.file_reader(uri, run.config.ingest))
     return {"retried": read["files"], **_ended(run, read, whole)}
 
@@ -140,7 +141,7 @@ def take_in(
     read = tally.counts(time.monotonic() - started)
     if whole and changes.ask_for_marks:
         with step(run.spark, "marking what has vanished"):
-            wanted = partial(ledger.marks, run.root, changes)
+            wanted = partial(ledger.marks, run.database, changes)
             _commit(run, wanted, PART.empty_table(), "marks")
     return read, whole
 
@@ -150,7 +151,7 @@ def _read(
 ) -> bool:
     """Read `todo` and commit batch by batch, until the run is told to stop; whether that was all."""
     rules = load_rules(Path(run.config.body_part_rules))
-    parsing = headers.Parsing(run.root, reader, rules, run.run_id, tally)
+    parsing = headers.Parsing(run.database.root, reader, rules, run.run_id, tally)
     each = _rows_a_task(run, todo)
     if each < _FILES_A_TASK and not is_table and not _any_archive(todo):
         each = _FILES_A_TASK
@@ -181,12 +182,12 @@ def _any_archive(todo: Sequence[Piece]) -> bool:
 
 def _contested(run: Ingest, written: pa.Table, staging: Location) -> Edits:
     parts = written.filter(pc.equal(written["table"], FILES.name))["path"].to_pylist()
-    return identity.contested(run.root, parts, run.config.ingest.same_uid, staging)
+    return identity.contested(run.database, parts, run.config.ingest.same_uid, staging)
 
 
 def _commit(run: Ingest, wanted: commits.Wanted, written: pa.Table, name: str) -> None:
-    commits.commit(run.spark, run.root, wanted, written, run.staging / name)
+    commits.commit(run.spark, run.database.root, wanted, written, run.database.staging / name)
 
 
 def _ended(run: Ingest, read: dict[str, Any], whole: bool) -> dict[str, Any]:
-    return {"read": read, "stopped": not whole, **balance.balanced(run.root, run.staging)}
+    return {"read": read, "stopped": not whole, **balance.balanced(run.database)}

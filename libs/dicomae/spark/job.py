@@ -102,18 +102,25 @@ def staging_folder(context: Context) -> Iterator[Location]:
 
 def execute(job: Job, context: Context, title: str) -> Summary:
     """Run the job, or find that it is up to date; the summary either way. `title` heads its progress."""
+    with delta.kept_open():
+        return _executed(job, context, title)
+
+
+def _executed(job: Job, context: Context, title: str) -> Summary:
     clock = time.monotonic()
     _require(job, context.root)
     underway.record_interrupted(context.root)
-    run = _begun(job, context)
+    written = {table.name: delta.state(context.root, table) for table in job.writes}
+    before = {name: state.version for name, state in written.items()}
+    run = _begun(job, context, {name: state.id for name, state in written.items()})
     done = runs.last_summary(context.root, job.name, run.fingerprint) if job.reads is not None else None
     if done is not None and job.intact(context):
         progress.note(f"{title}: up to date since run {done['run_id']}")
         return {**done, "wrote": {}, "unchanged": True, "seconds": round(time.monotonic() - clock, 1)}
     progress.note(f"{title}: run {run.run_id}")
-    with underway.noted(context.root, run) as before:
+    with underway.noted(context.root, run, before):
         counts = job.run(replace(context, run_id=run.run_id))
-        wrote = underway.changed(before, underway.versions(context.root))
+        wrote = underway.changed(context.root, before)
         summary = {"job": job.name, "run_id": run.run_id, **counts, "wrote": wrote}
         summary["seconds"] = round(time.monotonic() - clock, 1)
         if wrote or (job.reads is not None and done is None):
@@ -121,10 +128,9 @@ def execute(job: Job, context: Context, title: str) -> Summary:
     return summary
 
 
-def _begun(job: Job, context: Context) -> runs.Run:
+def _begun(job: Job, context: Context, written: dict[str, str]) -> runs.Run:
     started = datetime.now(UTC)
     read = {table.name: delta.state(context.root, table) for table in job.reads or ()}
-    written = {table.name: delta.state(context.root, table).id for table in job.writes}
     config_sha256 = context.config.sha256(*job.sections)
     return runs.Run(
         run_id=f"{started:%Y%m%dT%H%M%S}-{job.name}-{secrets.token_hex(3)}",
@@ -169,7 +175,7 @@ def main(
         _require(jobs[0], arguments.tables)
         spark = session.start(f"dicomae {jobs[-1].name}", config.spark)
         context = Context(spark, config, arguments.tables, arguments)
-        summaries = list(_executed(jobs, context))
+        summaries = list(_in_order(jobs, context))
     except UsageError as error:
         return _failed(str(error), 2)
     except DicomaeError as error:
@@ -187,7 +193,7 @@ def main(
     return 0
 
 
-def _executed(jobs: Sequence[Job], context: Context) -> Iterator[Summary]:
+def _in_order(jobs: Sequence[Job], context: Context) -> Iterator[Summary]:
     """Summaries of the jobs, up to one that was told to stop."""
     for title, job in _titled(jobs):
         summary = execute(job, context, title)

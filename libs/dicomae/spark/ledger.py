@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import duckdb
 
 from dicomae.dicom.outcome import LISTING
 from dicomae.errors import FileStatus, Reason
 from dicomae.spark import delta, edits, runs, sql
-from dicomae.spark.listings import FOLDERS, Listed
+from dicomae.spark.listings import VISITED, Listed
 from dicomae.spark.location import Location
-from dicomae.spark.sql import quoted
+from dicomae.spark.sql import Database, quoted
 from dicomae.tables import FILES, HEADERS, QUARANTINE, RUNS
 
 # What a listing says of a file: unknown to the ledger; known and changed, or to be read again for another
@@ -50,9 +51,7 @@ class Changes:
         )
 
 
-def changes(
-    root: Location, listed: Listed, top: str | None, reach: str | None, together: int, staging: Location
-) -> Changes:
+def changes(database: Database, listed: Listed, top: str | None, reach: str | None, together: int) -> Changes:
     """What the listing says that the ledger does not know.
 
     In the order of paths, so that a run that is interrupted and begun again decides on a contested
@@ -65,78 +64,56 @@ def changes(
     reach : what the paths of all files begin with that can be read beside those listed; None where none can.
     together : files that are committed together.
     """
+    root = database.root
     if delta.is_empty(root, FILES) and top is not None and listed.files + listed.failures <= together:
         return Changes(new=tuple(listed.paths), has_unknown=not delta.is_empty(root, HEADERS))
     below = "true" if top is None else _is_below("path", quoted(top.rstrip("/")))
-    with sql.connected(staging) as connection:
-        sql.name_table(connection, root, FILES)
-        sql.name_files(connection, "listing", listed.paths, LISTING)
-        sql.name_files(connection, "settled", listed.settled, FOLDERS)
-        doubtful = _name_lost(connection, root)
-        connection.execute(_FOUND.format(join="LEFT" if top is None else "FULL", below=below))
-        connection.execute(_HIDDEN)
+    with database.session() as session:
+        sql.name_table(session, root, FILES)
+        sql.name_files(session, "listing", listed.paths, LISTING)
+        sql.name_files(session, "visited", listed.visited, VISITED)
+        doubtful = name_lost(session, root)
+        if listed.settled:
+            below += f" AND {FOLDER} NOT IN (SELECT path FROM visited WHERE is_settled)"
+        session.execute(_FOUND.format(join="LEFT" if top is None else "FULL", below=below))
+        session.execute(_HIDDEN)
         if reach is not None:
-            connection.execute(_ORPHANED.format(reach=quoted(reach)))
-            connection.execute(_RETURNED_ORPHANS)
-        connection.execute(_SHRUNK)
-        found = {kind: _written(connection, kind, staging) for kind in _KINDS}
-        return Changes(**found, has_unknown=doubtful)
+            session.execute(_ORPHANED.format(reach=quoted(reach)))
+            session.execute(_RETURNED_ORPHANS)
+        session.execute(_SHRUNK)
+        return replace(_written(session, database.staging), has_unknown=doubtful)
 
 
-def trusted(root: Location, listed: Listed, staging: Location) -> tuple[Listed, tuple[Location, ...]]:
-    """The listing with the settled folders that can be left alone; and the others, as files of `FOLDERS`.
-
-    Of the others the ledger knows no file, as after a move, or one in quarantine: it may have been cut while
-    it was written, and is whole now; or one whose row of `headers` is lost.
-    """
-    with sql.connected(staging) as connection:
-        sql.name_table(connection, root, FILES)
-        sql.name_files(connection, "settled", listed.settled, FOLDERS)
-        _name_lost(connection, root)
-        connection.execute(
-            f"CREATE TABLE known AS SELECT {_FOLDER} AS path FROM files AS old "
-            f"WHERE container IS NULL AND NOT vanished GROUP BY 1 "
-            f"HAVING bool_and(status <> '{FileStatus.QUARANTINED}' AND path NOT IN (SELECT path FROM lost))"
-        )
-        paths = [staging / f"{name}.parquet" for name in ("trusted", "others")]
-        rows = [
-            sql.write(connection, f"SELECT path FROM settled {join} JOIN known USING (path)", path)
-            for join, path in zip(("SEMI", "ANTI"), paths, strict=True)
-        ]
-    alone, others = ([path] if n else [] for path, n in zip(paths, rows, strict=True))
-    return replace(listed, settled=alone), tuple(others)
-
-
-def to_retry(root: Location, top: str, reasons: Sequence[str], staging: Location) -> Changes:
+def to_retry(database: Database, top: str, reasons: Sequence[str]) -> Changes:
     """Quarantined files below `top`, of these reasons or all; of members, the archive that holds them.
 
     Rows of header tables are left out: only their table itself can be read again.
     """
     chosen = f"reason IN ({', '.join(map(quoted, reasons))})" if reasons else "true"
     chosen += f" AND {_is_below('path', quoted(top.rstrip('/')))}"
-    with sql.connected(staging) as connection:
+    with database.session() as session:
         for table in (FILES, QUARANTINE):
-            sql.name_table(connection, root, table)
-        connection.execute(
-            f"CREATE TABLE found AS SELECT {_of_ledger(AGAIN)} FROM files WHERE NOT {_WAS_NOT_LISTED} "
+            sql.name_table(session, database.root, table)
+        session.execute(
+            f"CREATE TEMP TABLE found AS SELECT {_of_ledger(AGAIN)} FROM files WHERE NOT {_WAS_NOT_LISTED} "
             f"AND path IN (SELECT coalesce(container, path) FROM files WHERE path IN "
             f"(SELECT path FROM quarantine WHERE {chosen})) "
             f"AND {_IS_READ_BY_ITSELF}"
         )
-        return Changes(again=_written(connection, AGAIN, staging))
+        return _written(session, database.staging)
 
 
-def marks(root: Location, changes: Changes, staging: Location) -> edits.Edits:
+def marks(database: Database, changes: Changes, staging: Location) -> edits.Edits:
     """Edits of the ledger for what has vanished, is there again, or needs no row any more.
 
     Members of an archive that was read again, by this run or one before, and not found in it, have vanished;
     as far as the archive could be reached. Rows of `headers` that only a run knew that was killed go.
     """
-    with sql.connected(staging) as connection:
+    with database.session() as session:
         for table in (FILES, QUARANTINE):
-            sql.name_table(connection, root, table)
+            sql.name_table(session, database.root, table)
         for kind in (VANISHED, RETURNED, GONE):
-            sql.name_files(connection, kind, getattr(changes, kind), LISTING)
+            sql.name_files(session, kind, getattr(changes, kind), LISTING)
         returned = f"{_ITS_FILE} IN (SELECT path FROM returned) AND path NOT IN (SELECT path FROM {_MISSED})"
         found = [
             edits.marked(FILES, f"{_MISSED} WHERE NOT vanished", vanished=True),
@@ -147,9 +124,9 @@ def marks(root: Location, changes: Changes, staging: Location) -> edits.Edits:
         ]
         if changes.has_unknown:
             for table in (HEADERS, RUNS):
-                sql.name_table(connection, root, table)
+                sql.name_table(session, database.root, table)
             found.append(edits.dropped(HEADERS, _UNKNOWN))
-        return edits.wanted(connection, found, staging)
+        return edits.wanted(session, found, staging)
 
 
 _ITS_FILE = "coalesce(container, path)"  # members go with their archive
@@ -158,10 +135,13 @@ _IS_READ_BY_ITSELF = f"(status <> '{FileStatus.CONTAINER}' OR regexp_matches(low
 
 # Members that their archive had when an earlier run read it; a run's id begins with the time of its start.
 # Of an archive that did not answer nothing is known.
-_MISSED = f"""(SELECT member.* FROM files AS member JOIN (
-        SELECT path, run_id FROM files WHERE status = '{FileStatus.CONTAINER}'
-        OR reason IN ('{Reason.ARCHIVE_DAMAGED}', '{Reason.ARCHIVE_BOMB}')
-    ) AS archive ON member.container = archive.path WHERE member.run_id < archive.run_id)"""
+# The first condition spares DuckDB to read more than the status of most rows.
+_READ_ARCHIVES = f"""(SELECT path, size, mtime, etag, attempts, run_id FROM files
+    WHERE status <> '{FileStatus.PARSED}' AND (status = '{FileStatus.CONTAINER}'
+    OR reason IN ('{Reason.ARCHIVE_DAMAGED}', '{Reason.ARCHIVE_BOMB}')))"""
+
+_MISSED = f"""(SELECT member.* FROM files AS member JOIN {_READ_ARCHIVES} AS archive
+    ON member.container = archive.path WHERE member.run_id < archive.run_id)"""
 
 _OF_GONE = f"SELECT path FROM files WHERE {_ITS_FILE} IN (SELECT path FROM gone)"
 
@@ -174,7 +154,7 @@ def _is_below(path: str, folder: str) -> str:
     return f"({path} = {folder} OR starts_with({path}, {folder} || '/'))"
 
 
-def _name_lost(connection: duckdb.DuckDBPyConnection, root: Location) -> bool:
+def name_lost(session: duckdb.DuckDBPyConnection, root: Location) -> bool:
     """Let SQL know, as `lost`, the files whose rows of `headers`, or those of their members, are not there.
 
     Returns
@@ -182,12 +162,12 @@ def _name_lost(connection: duckdb.DuckDBPyConnection, root: Location) -> bool:
     Whether they were looked for: the numbers of rows differ, or the newest run was interrupted, perhaps
     between the commits of the two tables.
     """
-    connection.execute("CREATE TABLE lost (path VARCHAR)")
-    parsed = connection.execute(f"SELECT count(*) FROM files WHERE {_IS_PARSED}").fetchall()[0][0]
+    session.execute("CREATE TEMP TABLE lost (path VARCHAR)")
+    parsed = session.execute(f"SELECT count(*) FROM files WHERE {_IS_PARSED}").fetchall()[0][0]
     doubtful = parsed != delta.count(root, HEADERS) or runs.was_interrupted(root, ("ingest", "retry"))
     if doubtful:
-        sql.name_table(connection, root, HEADERS)
-        connection.execute(_LOST)
+        sql.name_table(session, root, HEADERS)
+        session.execute(_LOST)
     return doubtful
 
 
@@ -195,15 +175,19 @@ def _of_ledger(change: str) -> str:
     return f"path, size, mtime, etag, NULL AS reason, NULL AS detail, attempts, '{change}' AS change"
 
 
-def _written(connection: duckdb.DuckDBPyConnection, kind: str, staging: Location) -> tuple[Location, ...]:
-    path = staging / f"{kind}.parquet"
-    columns = ", ".join(LISTING.names)
-    rows = sql.write(connection, f"SELECT {columns} FROM found WHERE change = '{kind}' ORDER BY path", path)
-    return (path,) if rows else ()
+def _written(session: duckdb.DuckDBPyConnection, staging: Location) -> Changes:
+    """What was found, a file of each kind."""
+    kinds = [kind for (kind,) in session.execute("SELECT DISTINCT change FROM found").fetchall()]
+    columns, found = ", ".join(LISTING.names), dict[str, Any]()
+    for kind in kinds:
+        path = staging / f"{kind}.parquet"
+        sql.write(session, f"SELECT {columns} FROM found WHERE change = '{kind}' ORDER BY path", path)
+        found[kind] = (path,)
+    return Changes(**found)
 
 
 # The folder that holds a file, also one whose path ends in `/` (`listings`).
-_FOLDER = "parse_dirpath(rtrim(old.path, '/'), 'forward_slash')"
+FOLDER = "parse_dirpath(CASE WHEN suffix(path, '/') THEN path[:-2] ELSE path END, 'forward_slash')"
 
 # Of what could not be listed nothing is known; a list of files may leave out the size alone.
 _WAS_NOT_LISTED = f"(status = '{FileStatus.QUARANTINED}' AND size IS NULL AND mtime IS NULL AND etag IS NULL)"
@@ -220,11 +204,10 @@ _LOST = f"""INSERT INTO lost SELECT DISTINCT {_ITS_FILE} FROM files
     ANTI JOIN headers USING (path, SOPInstanceUID, content_hash) WHERE {_IS_PARSED}"""
 
 # Of what is lost, and no longer in the source, nothing is known any more.
-_FOUND = f"""CREATE TABLE found AS SELECT * FROM (
+_FOUND = f"""CREATE TEMP TABLE found AS SELECT * FROM (
     SELECT coalesce(new.path, old.path) AS path, new.size, new.mtime, new.etag, new.reason, new.detail,
         coalesce(old.attempts, 0)::INTEGER AS attempts,
         CASE WHEN old.path IS NULL THEN '{NEW}'
-             WHEN new.path IS NULL AND {_FOLDER} IN (SELECT path FROM settled) THEN NULL
              WHEN new.path IS NULL AND (old.was_not_listed OR old.is_lost) THEN '{GONE}'
              WHEN new.path IS NULL THEN CASE WHEN NOT old.vanished THEN '{VANISHED}' END
              WHEN old.is_lost OR NOT ({_IS_SAME}) THEN '{AGAIN}'
@@ -247,9 +230,10 @@ _HIDDEN = f"""DELETE FROM found WHERE change IN ('{VANISHED}', '{GONE}') AND pat
 # Duplicates, of some, of what has changed or is lost, or of what an archive held that has: one of them may
 # now be the only one of its instance. And those that an earlier run should have read: it was ended before, it
 # read another store, or they were not there. Of those in an archive, the archive.
-_ORPHANS = f"""SELECT coalesce(copy.container, copy.path)
-    FROM (SELECT * FROM files WHERE original_path IS NOT NULL AND {{of_some}}) AS copy
-    LEFT JOIN files AS original ON copy.original_path = original.path
+_ORPHANS = f"""WITH copy AS (SELECT * FROM files WHERE original_path IS NOT NULL AND {{of_some}}),
+        original AS (SELECT * FROM files WHERE path IN (SELECT original_path FROM copy))
+    SELECT coalesce(copy.container, copy.path)
+    FROM copy LEFT JOIN original ON copy.original_path = original.path
     WHERE original.SOPInstanceUID IS DISTINCT FROM copy.SOPInstanceUID
         OR coalesce(original.container, original.path) IN
             (SELECT path FROM found WHERE change IN ('{AGAIN}', '{GONE}'))"""
@@ -262,6 +246,6 @@ _ORPHANED = f"""INSERT INTO found SELECT {_of_ledger(ORPHANED)} FROM files
 _RETURNED_ORPHANS = f"""UPDATE found SET change = '{ORPHANED}' WHERE change = '{RETURNED}'
     AND path IN ({_ORPHANS.format(of_some="vanished")})"""
 
-_SHRUNK = f"""INSERT INTO found SELECT {_of_ledger(SHRUNK)} FROM files
+_SHRUNK = f"""INSERT INTO found SELECT {_of_ledger(SHRUNK)} FROM {_READ_ARCHIVES}
     WHERE path IN (SELECT container FROM {_MISSED} WHERE NOT vanished)
     AND path NOT IN (SELECT path FROM found)"""

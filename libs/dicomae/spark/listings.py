@@ -1,7 +1,7 @@
 """Listings of sources, as Parquet files below the staging folder."""
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -9,16 +9,20 @@ import pyarrow.compute as pc
 from pyspark import Accumulator
 
 from dicomae.dicom.archive import archive_of
-from dicomae.dicom.listing import Failed, Listing
+from dicomae.dicom.listing import Failed, Held, Listing
 from dicomae.dicom.outcome import LISTING, as_listing
 from dicomae.errors import Reason
 from dicomae.spark import location
 from dicomae.spark.location import Location
 
 _ROWS_TOGETHER = 1 << 16
+_NOTHING_KNOWN: Mapping[str, Held] = {}
 
+# Folders to be listed: the files that each held, and the mark that it had, as `list_folders` takes it.
+FOLDERS = pa.schema([("path", pa.string()), ("files", pa.int64()), ("mark", pa.string())])
 
-FOLDERS = pa.schema([("path", pa.string())])
+# Folders that were visited: those that have their mark still, and those that were listed.
+VISITED = FOLDERS.append(pa.field("is_settled", pa.bool_()))
 
 
 @dataclass(frozen=True)
@@ -29,23 +33,23 @@ class Wish:
     ----------
     folder : where it is written.
     found : the number of files is added to it as they are found.
-    timeout_seconds, settled_before : as `list_folders` takes them.
+    timeout_seconds : as `list_folders` takes it.
     """
 
     folder: Location
     found: Accumulator[int]
     timeout_seconds: float
-    settled_before: int | None = None
 
 
 @dataclass(frozen=True)
 class Listed:
-    """Parquet files of `LISTING`, how many rows are files and failures; and of `FOLDERS` that are settled."""
+    """Parquet files of `LISTING`, how many rows are files and failures; of `VISITED`, how many settled."""
 
     paths: list[Location]
     files: int
     failures: int
-    settled: list[Location] = field(default_factory=list)
+    visited: list[Location] = field(default_factory=list)
+    settled: int = 0
 
     def __add__(self, other: "Listed") -> "Listed":
         """Both."""
@@ -53,16 +57,22 @@ class Listed:
             self.paths + other.paths,
             self.files + other.files,
             self.failures + other.failures,
+            self.visited + other.visited,
             self.settled + other.settled,
         )
 
 
-def write_folders(folder: Location, paths: Iterable[str]) -> Location:
-    """Write a Parquet file of `FOLDERS` there."""
-    written = folder / f"folders-{uuid.uuid4()}.parquet"
-    with location.parquet_writer(written, FOLDERS) as writer:
-        writer.write_table(pa.table([pa.array(paths, pa.string())], schema=FOLDERS))
-    return written
+def write_new(folder: Location, paths: Iterable[str]) -> Location:
+    """Write a Parquet file of `FOLDERS` there, of those that have not been listed yet."""
+    return _write(folder, [(path, 0, None) for path in paths], FOLDERS)
+
+
+def _write(folder: Location, rows: Sequence[tuple[object, ...]], schema: pa.Schema) -> Location:
+    path = folder / f"folders-{uuid.uuid4()}.parquet"
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    with location.parquet_writer(path, schema) as writer:
+        writer.write_table(pa.table(columns, schema=schema))
+    return path
 
 
 class ListingWriter:
@@ -71,17 +81,19 @@ class ListingWriter:
     def __init__(self, wish: Wish, prefix: str) -> None:
         self._wish, self._prefix = wish, prefix
         self.path = wish.folder / f"listing-{uuid.uuid4()}.parquet"
-        self.files = self.failures = 0
-        self._settled: list[str] = []
+        self.files = self.failures = self.settled = 0
+        self._visited: list[tuple[str, int, str | None, bool]] = []
         self._waiting: list[pa.RecordBatch] = []
         self._rows = 0
         self._writer = location.parquet_writer(self.path, LISTING)
 
-    def write(self, found: Listing) -> None:
-        """Add what was found."""
+    def write(self, found: Listing, known: Mapping[str, Held] = _NOTHING_KNOWN) -> None:
+        """Add what was found in folders; `known` is what was known of those that are settled, and others."""
         files, failures = _told_apart(found)
         self._waiting.append(as_listing(files, failures))
-        self._settled += found.settled
+        self._visited += [(*held, False) for held in found.held]
+        self._visited += [(*known[path], True) for path in found.settled]
+        self.settled += len(found.settled)
         self._wish.found.add(files.num_rows)
         self.files += files.num_rows
         self.failures += len(failures)
@@ -93,8 +105,9 @@ class ListingWriter:
         """Close the file."""
         self._flush()
         self._writer.close()
-        settled = [write_folders(self._wish.folder, self._settled)] if self._settled else []
-        return Listed([self.path], self.files, self.failures, settled)
+        rows = self._visited
+        visited = [_write(self._wish.folder, rows, VISITED)] if rows else []
+        return Listed([self.path], self.files, self.failures, visited, self.settled)
 
     def _flush(self) -> None:
         if not self._waiting:

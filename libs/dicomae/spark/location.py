@@ -155,6 +155,14 @@ def remove(folder: Location) -> None:
         folder.filesystem.delete_dir(folder.path)
 
 
+def move(file: Location, place: Location) -> None:
+    """Put a file in another's place, if there is one; both are local, or in one store."""
+    if isinstance(file, Remote):
+        file.filesystem.move(file.path, str(place.path) if isinstance(place, Remote) else str(place))
+        return
+    os.replace(file, str(place))
+
+
 def size(file: Location) -> int:
     """Bytes of a file."""
     if isinstance(file, Path):

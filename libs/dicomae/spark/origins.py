@@ -8,7 +8,7 @@ header table ───── its Parquet files ─────── rows
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -43,7 +43,7 @@ class Origin:
     ----------
     name : the argument that named it, for messages.
     list_files : lists it.
-    list_again : lists folders (Parquet files of `FOLDERS`) file by file; None where none is ever settled.
+    list_changed : lists what has changed in known folders; None where folders have no marks.
     top : the folder, as the ledger writes it, that the listing is complete for; None where it is a list.
     reader : reads a piece of the listing; of a table, a piece of one of its files.
     reach : what all paths begin with, as the ledger writes them, that `reader` can read; None of a table.
@@ -54,7 +54,7 @@ class Origin:
     top: str | None
     reader: Reader
     reach: str | None
-    list_again: Callable[[SparkSession, Wish, Sequence[Location]], Listed] | None = None
+    list_changed: Callable[[SparkSession, Wish, Location], Listed] | None = None
 
     @property
     def is_table(self) -> bool:
@@ -123,11 +123,12 @@ def _of_source(uri: str, config: IngestConfig) -> Origin:
     try:
         filesystem, path = source.open_file(uri)
     except UsageError:  # then it must be a folder
-        _, top = _opened("--source", source.open_source, uri)
+        filesystem, top = _opened("--source", source.open_source, uri)
         top = source.path_prefix(uri) + top
-        folders = partial(discovery.list_files, uri=uri)
-        again = partial(discovery.list_again, uri=uri)
-        return Origin(name, folders, top, file_reader(uri, config), _reach(uri), again)
+        listed = partial(discovery.list_files, uri=uri)
+        is_local = isinstance(filesystem, pafs.LocalFileSystem)
+        changed = partial(discovery.list_changed, uri=uri) if is_local else None
+        return Origin(name, listed, top, file_reader(uri, config), _reach(uri), changed)
 
     def found() -> Iterator[Listing]:
         if os.path.basename(path).upper() == DICOMDIR:

@@ -33,9 +33,6 @@ _PACKAGES = (
 )
 
 
-_CLOCKS_DIFFER_SECONDS = 60
-
-
 @dataclass(frozen=True)
 class Run:
     """What is known of a run when it begins: columns of `RUNS`."""
@@ -69,25 +66,6 @@ def last_summary(root: Location, job: str, wanted: str) -> dict[str, Any] | None
     if not mine or mine[-1]["fingerprint"] != wanted:
         return None
     return dict(json.loads(mine[-1]["summary"]))
-
-
-def began_last_whole(root: Location, job: str, source: str) -> int | None:
-    """When the job's newest run began that took in all of `source`; None where there is none.
-
-    Returns
-    -------
-    Nanoseconds since 1970, and a minute less, for the clocks of file servers differ from ours.
-    """
-    rows = delta.read_small(root, RUNS, ["job", "started", "finished", "summary"]).to_pylist()
-    whole = [
-        row["started"]
-        for row in rows
-        if row["job"] == job
-        and row["finished"] is not None
-        and (told := json.loads(row["summary"])).get("source") == source
-        and not told["stopped"]
-    ]
-    return int((max(whole).timestamp() - _CLOCKS_DIFFER_SECONDS) * 1e9) if whole else None
 
 
 def was_interrupted(root: Location, jobs: Sequence[str]) -> bool:

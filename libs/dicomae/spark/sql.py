@@ -8,6 +8,7 @@ commit of a million rows took 2 s on two cores (2026-11-25). Larger ledgers have
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -20,11 +21,33 @@ from dicomae.spark.objects import PROTOCOL, Objects
 from dicomae.tables import Table
 
 MEMORY_LIMIT = "512MB"  # beyond, it spills
+NOTE = "note"
+
+
+@dataclass(frozen=True)
+class Database:
+    """DuckDB for one run.
+
+    Attributes
+    ----------
+    root : the tables that it reads.
+    staging : a folder of the run for what is written; SQL reaches files where this is.
+    """
+
+    root: Location
+    staging: Location
+    _connection: duckdb.DuckDBPyConnection
+
+    @contextmanager
+    def session(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection that knows no names yet; those it gives are temporary, and its own."""
+        with self._connection.cursor() as session:
+            yield session
 
 
 @contextmanager
-def connected(staging: Location) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A database in memory, which spills to the driver's temporary folder and reads where `staging` is."""
+def connected(root: Location, staging: Location) -> Iterator[Database]:
+    """A database in memory, which spills to the driver's temporary folder."""
     with tempfile.TemporaryDirectory(prefix="dicomae-") as spilled:
         settings: dict[str, Any] = {
             "memory_limit": MEMORY_LIMIT,
@@ -32,13 +55,11 @@ def connected(staging: Location) -> Iterator[duckdb.DuckDBPyConnection]:
             "autoinstall_known_extensions": False,
             "preserve_insertion_order": False,
         }
-        connection = duckdb.connect(config=settings)
-        if isinstance(staging, Remote):
-            connection.register_filesystem(_objects(staging.uri))
-        try:
-            yield connection
-        finally:
-            connection.close()
+        with duckdb.connect(config=settings) as connection:
+            connection.execute("SET parquet_metadata_cache = true")  # parts never change
+            if isinstance(staging, Remote):
+                connection.register_filesystem(_objects(staging.uri))
+            yield Database(root, staging, connection)
 
 
 def name_table(connection: duckdb.DuckDBPyConnection, root: Location, table: Table) -> None:
@@ -53,15 +74,16 @@ def name_files(
     if paths:
         files = ", ".join(address(path) for path in paths)
         rows = f"SELECT *, parse_filename(filename) AS part FROM read_parquet([{files}], filename = true)"
-        connection.execute(f"CREATE VIEW {name} AS {rows}")
+        connection.execute(f"CREATE TEMP VIEW {name} AS {rows}")
         return
     nothing = schema.empty_table().append_column("part", pa.array([], pa.string()))
     connection.register(name, nothing)
 
 
-def write(connection: duckdb.DuckDBPyConnection, query: str, path: Location) -> int:
-    """Write the rows of a query as one Parquet file; their number."""
-    copied = connection.execute(f"COPY ({query}) TO {address(path)} (FORMAT parquet, COMPRESSION zstd)")
+def write(connection: duckdb.DuckDBPyConnection, query: str, path: Location, note: str = "") -> int:
+    """Write the rows of a query as one Parquet file, and a note into its metadata; the number of rows."""
+    options = f"FORMAT parquet, COMPRESSION zstd, KV_METADATA {{{NOTE}: {quoted(note)}}}"
+    copied = connection.execute(f"COPY ({query}) TO {address(path)} ({options})")
     (rows,) = copied.fetchone() or (0,)
     return int(rows)
 

@@ -26,11 +26,10 @@ STAGING = "_staging"  # of folders named by their run, for what is no table yet
 
 
 @contextmanager
-def noted(root: Location, run: Run) -> Iterator[dict[str, int]]:
-    """Keep a note while the block runs, and where it fails; gives the versions of all tables before it."""
-    before = versions(root)
+def noted(root: Location, run: Run, before: dict[str, int]) -> Iterator[None]:
+    """Keep a note while the block runs, and where it fails; `before` are the versions of what it writes."""
     if not isinstance(root, Path):
-        yield before
+        yield
         return
     path = root / FOLDER / f"{run.run_id}.json"
     path.parent.mkdir(exist_ok=True)
@@ -39,7 +38,7 @@ def noted(root: Location, run: Run) -> Iterator[dict[str, int]]:
             fcntl.flock(file, fcntl.LOCK_EX)
         json.dump({"run": dataclasses.asdict(run), "before": before}, file, default=datetime.isoformat)
         file.flush()
-        yield before
+        yield
     path.unlink(missing_ok=True)
 
 
@@ -62,14 +61,10 @@ def record_interrupted(root: Location) -> None:
                 path.unlink()
 
 
-def versions(root: Location) -> dict[str, int]:
-    """The newest version of every table."""
-    return {table.name: delta.version(root, table) for table in tables.ALL}
-
-
-def changed(before: dict[str, int], after: dict[str, int]) -> dict[str, int]:
-    """The versions of `after` that are others than before."""
-    return {name: version for name, version in after.items() if version != before.get(name)}
+def changed(root: Location, before: dict[str, int]) -> dict[str, int]:
+    """The newest versions of these tables that are others than before."""
+    now = {table.name: delta.version(root, table) for table in tables.ALL if table.name in before}
+    return {name: version for name, version in now.items() if version != before[name]}
 
 
 def _abandoned(file: TextIO) -> tuple[Run, dict[str, int]] | None:
@@ -83,7 +78,7 @@ def _abandoned(file: TextIO) -> tuple[Run, dict[str, int]] | None:
 
 
 def _record(root: Path, run: Run, before: dict[str, int]) -> None:
-    wrote = changed(before, versions(root))
+    wrote = changed(root, before)
     if wrote and run.run_id not in runs.recorded(root):
         summary = {"job": run.job, "run_id": run.run_id, "interrupted": True, "wrote": wrote}
         runs.record(root, run, summary, finished=None)
