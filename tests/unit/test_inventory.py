@@ -21,8 +21,8 @@ LOCAL = pafs.LocalFileSystem()
 WHEN = datetime(2024, 5, 1, 12, 30, 5, 123000, tzinfo=UTC)
 
 
-def read(file, place, **columns):
-    batches = list(inventory.read_inventory(LOCAL, str(file), columns, place))
+def read(file, place):
+    batches = list(inventory.read_inventory(LOCAL, str(file), place))
     assert all(batch.schema == LISTED for batch in batches)
     return [row for batch in batches for row in batch.to_pylist()]
 
@@ -83,11 +83,6 @@ def test_times_that_find_prints_are_those_of_a_listing(tmp_path):
     assert found == list_folders(LOCAL, [f"{tmp_path}/pacs"]).files.to_pylist()
 
 
-def test_columns_of_any_name_are_named(tmp_path):
-    (tmp_path / "f.csv").write_text("where,how much,path\na.dcm,3,not this\n")
-    assert read(tmp_path / "f.csv", Place("/pacs"), path="where", size="how much") == [row("/pacs/a.dcm", 3)]
-
-
 def test_objects_are_named_by_bucket_and_key_or_uri(tmp_path):
     table = {"bucket": ["pacs", "pacs", "other"], "key": ["a/1", "b/2", "a/3"], "size": [1, 2, 3]}
     pq.write_table(pa.table(table), tmp_path / "f.parquet")
@@ -138,7 +133,7 @@ def test_an_s3_inventory_in_parquet(tmp_path):
     ("name", "text", "words"),
     [
         ("f.txt", "", r"f\.txt: no inventory by its name; give"),
-        ("f.csv", "size\n1\n", r"f\.csv: no column for the path, .*it has size; name it"),
+        ("f.csv", "size\n1\n", r"f\.csv: no column path, .*it has size; rename one to path"),
         ("f.csv", "path,size\na,12 kB\n", r"f\.csv: size is not in whole bytes; mend"),
         ("f.csv", "path,mtime\na,yesterday\n", r"f\.csv: mtime is not in ISO 8601"),
         ("f.csv", "path,mtime\na,1.2.3\n", r"f\.csv: mtime is not in ISO 8601 or seconds"),
@@ -164,17 +159,11 @@ def test_a_bad_inventory_is_explained_without_its_values(tmp_path, name, text, w
     assert "yesterday" not in str(raised.value)
 
 
-def test_a_column_that_is_named_and_not_there_is_explained(tmp_path):
-    (tmp_path / "f.csv").write_text("path\na\n")
-    with pytest.raises(UsageError, match="no column 'bytes' for size; it has path"):
-        read(tmp_path / "f.csv", Place("/pacs"), size="bytes")
-
-
 def test_a_long_inventory_comes_in_batches(tmp_path):
     paths = [f"{i}.dcm" for i in range(150_000)]
     pq.write_table(pa.table({"path": paths}), tmp_path / "f.parquet")
     (tmp_path / "f.csv").write_text("path\n" + "".join(f'"new\nline{path}"\n' for path in paths))
     for name in ("f.parquet", "f.csv"):
-        batches = list(inventory.read_inventory(LOCAL, f"{tmp_path}/{name}", {}, Place("/pacs")))
+        batches = list(inventory.read_inventory(LOCAL, f"{tmp_path}/{name}", Place("/pacs")))
         assert max(batch.num_rows for batch in batches) < 150_000
         assert sum(batch.num_rows for batch in batches) == 150_000

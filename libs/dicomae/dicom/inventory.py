@@ -14,7 +14,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-inventory-location
 
 import json
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -33,16 +33,12 @@ MANIFEST_BYTES = 1 << 26
 __all__ = ["Place", "read_inventory"]
 
 
-def read_inventory(
-    filesystem: pafs.FileSystem, path: str, columns: Mapping[str, str], place: Place
-) -> Iterator[pa.RecordBatch]:
+def read_inventory(filesystem: pafs.FileSystem, path: str, place: Place) -> Iterator[pa.RecordBatch]:
     """Batches of `LISTED`: the files that an inventory names below a source, in its order.
 
     Parameters
     ----------
-    filesystem, path : of the inventory.
-    columns : the inventory's column for `path`, or for `bucket` and `key`, `size`, `mtime`, `etag`;
-        those that are not given are found by their usual names.
+    filesystem, path : of the inventory; its columns are found by their usual names (`NAMES`).
 
     Raises
     ------
@@ -52,7 +48,7 @@ def read_inventory(
     """
     kept = given = 0
     for file in _files(filesystem, path):
-        meant = Columns(file.path, columns, file.has_encoded_keys)
+        meant = Columns(file.path, file.has_encoded_keys)
         try:
             for batch in file.batches(filesystem):
                 listed = listed_rows(batch, meant, place)

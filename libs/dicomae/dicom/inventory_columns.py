@@ -49,12 +49,10 @@ class Columns:
     Attributes
     ----------
     file : the inventory's path, for messages.
-    given : our word → the inventory's column; words that are not in it are found by their usual names.
     has_encoded_keys : whether keys are URL-encoded, as S3 Inventory writes them in CSV.
     """
 
     file: str
-    given: Mapping[str, str]
     has_encoded_keys: bool
 
 
@@ -66,12 +64,12 @@ def listed_rows(batch: pa.RecordBatch, columns: Columns, place: Place) -> pa.Rec
     UsageError
         A column is missing, or holds what is no path, size or time.
     """
-    batch = _current(batch, columns)
+    batch = _current(batch)
     paths = _paths(batch, columns, place)
     found = {
-        "size": _sizes(_column(batch, "size", columns), columns),
-        "mtime": _times(_column(batch, "mtime", columns), columns),
-        "etag": _etags(_column(batch, "etag", columns)),
+        "size": _sizes(_column(batch, "size"), columns),
+        "mtime": _times(_column(batch, "mtime"), columns),
+        "etag": _etags(_column(batch, "etag")),
     }
     arrays = [
         paths,
@@ -81,30 +79,18 @@ def listed_rows(batch: pa.RecordBatch, columns: Columns, place: Place) -> pa.Rec
     return pa.RecordBatch.from_arrays(arrays, schema=LISTED).filter(below)
 
 
-def _column(batch: pa.RecordBatch, word: str, columns: Columns) -> pa.Array | None:
-    """The inventory's column for one of our words; None where it has none.
-
-    Raises
-    ------
-    UsageError
-        It was given by name and is not there.
-    """
-    names = batch.schema.names
-    if word in columns.given:
-        if columns.given[word] not in names:
-            there = ", ".join(names)
-            raise UsageError(f"{columns.file}: no column {columns.given[word]!r} for {word}; it has {there}")
-        return batch.column(names.index(columns.given[word]))
-    for i, name in enumerate(names):
+def _column(batch: pa.RecordBatch, word: str) -> pa.Array | None:
+    """The inventory's column for one of our words; None where it has none."""
+    for i, name in enumerate(batch.schema.names):
         if name.lower().replace("_", "").replace(" ", "") in NAMES[word]:
             return batch.column(i)
     return None
 
 
-def _current(batch: pa.RecordBatch, columns: Columns) -> pa.RecordBatch:
+def _current(batch: pa.RecordBatch) -> pa.RecordBatch:
     """Without the versions of an object that are no longer the latest, and what marks it as deleted."""
     for word, wanted in (("is_latest", "true"), ("is_delete_marker", "false")):
-        flags = _column(batch, word, columns)
+        flags = _column(batch, word)
         if flags is not None:
             same = pc.equal(pc.utf8_lower(flags.cast(pa.string())), wanted)
             batch = batch.filter(pc.fill_null(same, True))
@@ -113,13 +99,13 @@ def _current(batch: pa.RecordBatch, columns: Columns) -> pa.RecordBatch:
 
 def _paths(batch: pa.RecordBatch, columns: Columns, place: Place) -> pa.Array:
     """Paths in the source's file system; of another one, as they are, which is not below the source."""
-    path = _column(batch, "path", columns)
+    path = _column(batch, "path")
     if path is None:
-        bucket, key = (_column(batch, word, columns) for word in ("bucket", "key"))
+        bucket, key = (_column(batch, word) for word in ("bucket", "key"))
         if bucket is None or key is None:
             there = ", ".join(batch.schema.names)
             raise UsageError(
-                f"{columns.file}: no column for the path, nor for bucket and key; it has {there}; name it"
+                f"{columns.file}: no column path, nor bucket and key; it has {there}; rename one to path"
             )
         keys = _decoded(key) if columns.has_encoded_keys else key.cast(pa.string())
         paths = pc.binary_join_element_wise(bucket.cast(pa.string()), keys, "/")

@@ -144,7 +144,7 @@ def _of_inventory(uri: str, path: str, config: IngestConfig) -> Origin:
     filesystem, file = _opened("--inventory", source.open_file, path)
 
     def found() -> Iterator[Listing]:
-        for batch in inventory.read_inventory(filesystem, file, {}, Place(top, source.path_prefix(uri))):
+        for batch in inventory.read_inventory(filesystem, file, Place(top, source.path_prefix(uri))):
             yield Listing(batch, (), ())
 
     return _of_list(f"--inventory {source.shown(path)}", uri, found, config)
