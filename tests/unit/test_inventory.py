@@ -134,12 +134,14 @@ def test_an_s3_inventory_in_parquet(tmp_path):
     [
         ("f.txt", "", r"f\.txt: no inventory by its name; give"),
         ("f.csv", "size\n1\n", r"f\.csv: no column path, .*it has size; rename one to path"),
-        ("f.csv", "path,size\na,12 kB\n", r"f\.csv: size is not in whole bytes; mend"),
-        ("f.csv", "path,mtime\na,yesterday\n", r"f\.csv: mtime is not in ISO 8601"),
-        ("f.csv", "path,mtime\na,1.2.3\n", r"f\.csv: mtime is not in ISO 8601 or seconds"),
-        ("f.csv", "path,mtime\na,99999999999999999\n", r"f\.csv: mtime is not in ISO 8601 or seconds"),
-        ("f.csv", "path,size\n,1\n", r"f\.csv: rows without a path"),
-        ("f.csv", "bucket,key\npacs,\n", r"f\.csv: rows without a path"),
+        ("f.csv", "path,size\na,12 kB\n", r"f\.csv: row 2: size is not in whole bytes; mend"),
+        ("f.csv", "path,mtime\na,\na,1.5\na,yesterday\n", r"f\.csv: row 4: mtime is not in ISO 8601"),
+        ("f.csv", "path,mtime\na,1.2.3\n", r"f\.csv: row 2: mtime is not in ISO 8601 or seconds"),
+        ("f.csv", "path,mtime\na,99999999999999999\n", r"f\.csv: row 2: mtime is not in ISO 8601 or sec"),
+        ("f.csv", "path,size\na,1\n,1\n", r"f\.csv: row 3: no path"),
+        ("f.csv", "bucket,key\npacs,\n", r"f\.csv: row 2: no path"),
+        ("f.csv", "key,bucket,is_latest,size\na,b,false,1\na,b,true,12 kB", r"f\.csv: row 3: size is not"),
+        ("f.csv", "path,size\n" + "a,1\n" * 400_000 + "a,12 kB\n", r"f\.csv: row 400002: size is not in"),
         ("f.csv", "path\n/other/a\n", r"f\.csv: names no file below /pacs; give"),
         ("f.csv", "path,size\na,1,2\n", r"f\.csv: cannot be read as CSV"),
         ("f.csv", "path,x\n" + "y" * (3 << 20), r"f\.csv: cannot be read as CSV"),
@@ -157,6 +159,18 @@ def test_a_bad_inventory_is_explained_without_its_values(tmp_path, name, text, w
         read(tmp_path / name, Place("/pacs"))
     assert "12 kB" not in str(raised.value)
     assert "yesterday" not in str(raised.value)
+
+
+def test_a_bad_value_is_named_by_its_row_where_there_is_no_header(tmp_path):
+    pq.write_table(
+        pa.table({"path": ["a"] * 100_000, "size": ["1"] * 99_999 + ["-"]}), tmp_path / "f.parquet"
+    )
+    with pytest.raises(UsageError, match=r"f\.parquet: row 100000: size is not in whole bytes"):
+        read(tmp_path / "f.parquet", Place("/pacs"))
+    (tmp_path / "m.json").write_text(json.dumps(manifest(schema="Bucket, Key, Size", key="1.csv")))
+    (tmp_path / "1.csv").write_text("pacs,a,1\npacs,b,large\n")
+    with pytest.raises(UsageError, match=r"1\.csv: row 2: size is not in whole bytes"):
+        read(tmp_path / "m.json", Place("pacs", "s3://"))
 
 
 def test_a_long_inventory_comes_in_batches(tmp_path):

@@ -22,7 +22,7 @@ import pyarrow.csv
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
-from dicomae.dicom.inventory_columns import Columns, Place, listed_rows
+from dicomae.dicom.inventory_columns import Place, Rows, listed_rows
 from dicomae.dicom.ioerrors import READ_ERRORS
 from dicomae.errors import UsageError
 
@@ -48,10 +48,11 @@ def read_inventory(filesystem: pafs.FileSystem, path: str, place: Place) -> Iter
     """
     kept = given = 0
     for file in _files(filesystem, path):
-        meant = Columns(file.path, file.has_encoded_keys)
+        first = file.first_row
         try:
             for batch in file.batches(filesystem):
-                listed = listed_rows(batch, meant, place)
+                listed = listed_rows(Rows(batch, file.path, first, file.has_encoded_keys), place)
+                first += batch.num_rows
                 kept, given = kept + listed.num_rows, given + batch.num_rows
                 yield listed
         except READ_ERRORS as error:
@@ -72,6 +73,11 @@ class _File:
     kind: str  # Parquet or CSV
     names: tuple[str, ...] = ()
     has_encoded_keys: bool = False
+
+    @property
+    def first_row(self) -> int:
+        """Number of the first row of the batches; a header is row 1."""
+        return 2 if self.kind == "CSV" and not self.names else 1
 
     def batches(self, filesystem: pafs.FileSystem) -> Iterator[pa.RecordBatch]:
         if self.kind == "Parquet":

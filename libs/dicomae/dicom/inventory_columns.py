@@ -3,7 +3,6 @@
 import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import unquote, unquote_plus
 
 import pyarrow as pa
@@ -26,6 +25,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
 }
 
 _SECONDS = pa.decimal128(27, 9)
+_NO_TIME = "mtime is not in ISO 8601 or seconds since 1970"
 
 
 @dataclass(frozen=True)
@@ -43,20 +43,35 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Columns:
-    """How the columns of an inventory are to be understood.
+class Rows:
+    """Some rows of an inventory.
 
     Attributes
     ----------
+    batch : all its columns.
     file : the inventory's path, for messages.
+    first : number of the first row in the file, from 1; a header counts as a row.
     has_encoded_keys : whether keys are URL-encoded, as S3 Inventory writes them in CSV.
     """
 
+    batch: pa.RecordBatch
     file: str
+    first: int
     has_encoded_keys: bool
 
+    def column(self, word: str) -> pa.Array | None:
+        """The column for one of our words; None where there is none."""
+        for i, name in enumerate(self.batch.schema.names):
+            if name.lower().replace("_", "").replace(" ", "") in NAMES[word]:
+                return self.batch.column(i)
+        return None
 
-def listed_rows(batch: pa.RecordBatch, columns: Columns, place: Place) -> pa.RecordBatch:
+    def error(self, i: int, wrong: str) -> UsageError:
+        """What to raise for a value in row `i` of these."""
+        return UsageError(f"{self.file}: row {self.first + i}: {wrong}")
+
+
+def listed_rows(rows: Rows, place: Place) -> pa.RecordBatch:
     """Rows of `LISTED` of the files below a source.
 
     Raises
@@ -64,56 +79,41 @@ def listed_rows(batch: pa.RecordBatch, columns: Columns, place: Place) -> pa.Rec
     UsageError
         A column is missing, or holds what is no path, size or time.
     """
-    batch = _current(batch)
-    paths = _paths(batch, columns, place)
-    found = {
-        "size": _sizes(_column(batch, "size"), columns),
-        "mtime": _times(_column(batch, "mtime"), columns),
-        "etag": _etags(_column(batch, "etag")),
-    }
-    arrays = [
-        paths,
-        *(pa.nulls(len(paths), LISTED.field(n).type) if a is None else a for n, a in found.items()),
-    ]
-    below = pc.starts_with(paths, place.folder.rstrip("/") + "/")
-    return pa.RecordBatch.from_arrays(arrays, schema=LISTED).filter(below)
+    found = [_paths(rows, place), _sizes(rows), _times(rows), _etags(rows)]
+    nothing = [pa.nulls(rows.batch.num_rows, kind) for kind in LISTED.types]
+    arrays = [none if array is None else array for array, none in zip(found, nothing, strict=True)]
+    is_below = pc.starts_with(arrays[0], place.folder.rstrip("/") + "/")
+    return pa.RecordBatch.from_arrays(arrays, schema=LISTED).filter(pc.and_(is_below, _is_current(rows)))
 
 
-def _column(batch: pa.RecordBatch, word: str) -> pa.Array | None:
-    """The inventory's column for one of our words; None where it has none."""
-    for i, name in enumerate(batch.schema.names):
-        if name.lower().replace("_", "").replace(" ", "") in NAMES[word]:
-            return batch.column(i)
-    return None
-
-
-def _current(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Without the versions of an object that are no longer the latest, and what marks it as deleted."""
+def _is_current(rows: Rows) -> pa.Array:
+    """False for versions of an object that are no longer the latest, and for what marks it as deleted."""
+    current = pa.repeat(True, rows.batch.num_rows)
     for word, wanted in (("is_latest", "true"), ("is_delete_marker", "false")):
-        flags = _column(batch, word)
+        flags = rows.column(word)
         if flags is not None:
             same = pc.equal(pc.utf8_lower(flags.cast(pa.string())), wanted)
-            batch = batch.filter(pc.fill_null(same, True))
-    return batch
+            current = pc.and_(current, pc.fill_null(same, True))
+    return current
 
 
-def _paths(batch: pa.RecordBatch, columns: Columns, place: Place) -> pa.Array:
+def _paths(rows: Rows, place: Place) -> pa.Array:
     """Paths in the source's file system; of another one, as they are, which is not below the source."""
-    path = _column(batch, "path")
+    path = rows.column("path")
     if path is None:
-        bucket, key = (_column(batch, word) for word in ("bucket", "key"))
+        bucket, key = rows.column("bucket"), rows.column("key")
         if bucket is None or key is None:
-            there = ", ".join(batch.schema.names)
+            there = ", ".join(rows.batch.schema.names)
             raise UsageError(
-                f"{columns.file}: no column path, nor bucket and key; it has {there}; rename one to path"
+                f"{rows.file}: no column path, nor bucket and key; it has {there}; rename one to path"
             )
-        keys = _decoded(key) if columns.has_encoded_keys else key.cast(pa.string())
+        keys = _decoded(key) if rows.has_encoded_keys else key.cast(pa.string())
         paths = pc.binary_join_element_wise(bucket.cast(pa.string()), keys, "/")
     else:
         texts = path.cast(pa.string()).to_pylist()
         paths = pa.array([_in_source(text, place) for text in texts], pa.string())
     if paths.null_count:
-        raise UsageError(f"{columns.file}: rows without a path; leave them out")
+        raise rows.error(pc.index(paths.is_null(), True).as_py(), "no path; leave the row out")
     return paths
 
 
@@ -135,47 +135,61 @@ def _in_source(path: str | None, place: Place) -> str | None:
     return path if "://" in path else posixpath.normpath(posixpath.join(place.folder, path))
 
 
-def _sizes(sizes: pa.Array | None, columns: Columns) -> pa.Array | None:
-    return None if sizes is None else _cast(sizes, pa.int64(), "size", "whole bytes", columns)
+def _sizes(rows: Rows) -> pa.Array | None:
+    sizes = rows.column("size")
+    return None if sizes is None else _cast(sizes, pa.int64(), "size is not in whole bytes", rows)
 
 
-def _etags(etags: pa.Array | None) -> pa.Array | None:
+def _etags(rows: Rows) -> pa.Array | None:
+    etags = rows.column("etag")
     return None if etags is None else pc.utf8_trim(etags.cast(pa.string()), characters='"')
 
 
-def _times(times: pa.Array | None, columns: Columns) -> pa.Array | None:
+def _times(rows: Rows) -> pa.Array | None:
     """Times in UTC from timestamps, ISO 8601 texts or seconds."""
-    wanted = "ISO 8601 or seconds since 1970"
+    times = rows.column("mtime")
     if times is None or times.type == tables.TIME:
         return times
     if pa.types.is_timestamp(times.type):
         times = times if times.type.tz else pc.assume_timezone(times, "UTC")
         return pc.cast(times, tables.TIME, safe=False)
     if pa.types.is_string(times.type) or pa.types.is_large_string(times.type):
-        if pc.all(pc.match_substring_regex(times, "^-?[0-9.]+$")).as_py():
-            return _from_text(times, wanted, columns)
-        has_zone = pc.match_substring_regex(times, "(Z|[+-][0-9]{2}:?[0-9]{2})$")
-        zoned = pc.if_else(has_zone, times, pc.binary_join_element_wise(times, "Z", ""))
-        return _cast(zoned, tables.TIME, "mtime", wanted, columns)
-    return _from_seconds(_cast(times, pa.float64(), "mtime", wanted, columns))
+        is_number = pc.match_substring_regex(times, "^-?[0-9.]+$")
+        seconds, others = pc.if_else(is_number, times, None), pc.if_else(is_number, None, times)
+        return pc.coalesce(_from_seconds(seconds, rows), _from_iso(others, rows))
+    return _from_floats(_cast(times, pa.float64(), _NO_TIME, rows))
 
 
-def _from_text(seconds: pa.Array, wanted: str, columns: Columns) -> pa.Array:
+def _from_iso(texts: pa.Array, rows: Rows) -> pa.Array:
+    has_zone = pc.match_substring_regex(texts, "(Z|[+-][0-9]{2}:?[0-9]{2})$")
+    zoned = pc.if_else(has_zone, texts, pc.binary_join_element_wise(texts, "Z", ""))
+    return _cast(zoned, tables.TIME, _NO_TIME, rows)
+
+
+def _from_seconds(texts: pa.Array, rows: Rows) -> pa.Array:
     """Seconds without a float's error, cut at microseconds as a listing's are, to be equal to them."""
-    cut = pc.replace_substring_regex(seconds, r"(\.[0-9]{9})[0-9]+$", r"\1")
-    exact = _cast(cut, _SECONDS, "mtime", wanted, columns)
+    cut = pc.replace_substring_regex(texts, r"(\.[0-9]{9})[0-9]+$", r"\1")
+    exact = _cast(cut, _SECONDS, _NO_TIME, rows)
     microseconds = pc.floor(pc.multiply(exact, pa.scalar(10**6, pa.decimal128(7))))
-    return _cast(microseconds, pa.int64(), "mtime", wanted, columns).cast(tables.TIME)
+    return _cast(microseconds, pa.int64(), _NO_TIME, rows).cast(tables.TIME)
 
 
-def _from_seconds(seconds: pa.Array) -> pa.Array:
+def _from_floats(seconds: pa.Array) -> pa.Array:
     return pc.cast(pc.round(pc.multiply(seconds, 1e6)), pa.int64(), safe=False).cast(tables.TIME)
 
 
-def _cast(values: pa.Array, kind: Any, word: str, wanted: str, columns: Columns) -> pa.Array:
+def _cast(values: pa.Array, kind: pa.DataType, wrong: str, rows: Rows) -> pa.Array:
+    """The values as another type; the first that has none is told by its row, never by itself."""
     try:
         return pc.cast(values, kind)
     except pa.ArrowException as error:
-        raise UsageError(
-            f"{columns.file}: {word} is not in {wanted}; mend the column or leave it out"
-        ) from error
+        bad = next(i for i in range(len(values)) if not _is_castable(values[i], kind))
+        raise rows.error(bad, f"{wrong}; mend it, or leave the column out") from error
+
+
+def _is_castable(value: pa.Scalar, kind: pa.DataType) -> bool:
+    try:
+        pc.cast(value, kind)
+    except pa.ArrowException:
+        return False
+    return True
