@@ -4,7 +4,9 @@ import gzip
 import json
 import os
 import subprocess
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from math import floor
 from random import Random
 
 import pyarrow as pa
@@ -18,6 +20,7 @@ from dicomae.dicom.listing import LISTED, list_folders
 from dicomae.errors import UsageError
 
 LOCAL = pafs.LocalFileSystem()
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 WHEN = datetime(2024, 5, 1, 12, 30, 5, 123000, tzinfo=UTC)
 
 
@@ -53,11 +56,12 @@ def test_a_csv_names_files_relative_absolute_and_beyond_the_source(tmp_path, nam
     ]
 
 
-@pytest.mark.parametrize("kind", ["int", "float", "text", "naive", "zoned", "iso"])
+@pytest.mark.parametrize("kind", ["int", "float", "decimal", "text", "naive", "zoned", "iso"])
 def test_times_are_timestamps_texts_or_seconds(tmp_path, kind):
     values = {
         "int": pa.array([int(WHEN.timestamp())]),
         "float": pa.array([WHEN.timestamp()]),
+        "decimal": pa.array([Decimal(str(WHEN.timestamp()))]),
         "text": pa.array([str(WHEN.timestamp())]),
         "naive": pa.array([WHEN.replace(tzinfo=None)], pa.timestamp("ns")),
         "zoned": pa.array([WHEN], pa.timestamp("ms", "Europe/Berlin")),
@@ -81,6 +85,14 @@ def test_times_that_find_prints_are_those_of_a_listing(tmp_path):
         subprocess.run(command, stdout=file, check=True)
     found = sorted(read(tmp_path / "f.csv", Place(f"{tmp_path}/pacs")), key=lambda row: row["path"])
     assert found == list_folders(LOCAL, [f"{tmp_path}/pacs"]).files.to_pylist()
+
+
+def test_times_in_floats_are_cut_as_those_of_a_listing_are(tmp_path):
+    random = Random(1)
+    seconds = [random.uniform(-1e9, 4e9) for _ in range(1_000)] + [0.0, 1e-7, -0.5]
+    pq.write_table(pa.table({"path": ["a"] * len(seconds), "mtime": seconds}), tmp_path / "f.parquet")
+    expected = [EPOCH + timedelta(microseconds=floor(Decimal(repr(s)) * 10**6)) for s in seconds]
+    assert [row["mtime"] for row in read(tmp_path / "f.parquet", Place("/pacs"))] == expected
 
 
 def test_objects_are_named_by_bucket_and_key_or_uri(tmp_path):
