@@ -221,8 +221,9 @@ def _spark_rules(spark: SparkConfig) -> Iterator[_Rule]:
 
 def _ingest_rules(ingest: IngestConfig) -> Iterator[_Rule]:
     first, limit = ingest.first_read_bytes, ingest.header_limit_bytes
-    yield from _at_least(1024, "ingest", first_read_bytes=first)
-    yield "ingest.header_limit_bytes", limit, limit >= first, "at least first_read_bytes"
+    yield from _at_least(1024, "ingest", header_limit_bytes=limit)
+    allowed = f"from 1024 to header_limit_bytes ({limit})"
+    yield "ingest.first_read_bytes", first, 1024 <= first <= limit, allowed
     timeout = ingest.read_timeout_seconds
     yield "ingest.read_timeout_seconds", timeout, 1 <= timeout < math.inf, "at least 1"
     yield from _at_least(

@@ -150,7 +150,16 @@ def test_a_configuration_cannot_be_changed() -> None:
         ("[spark]\nmaster = 'local[0]'", "spark.master' must be .*, not 'local[0]'"),
         ("[spark]\ndriver_memory = 'lots'", "spark.driver_memory' must be a size such as 2g"),
         ("[spark]\ndriver_memory = '2gb'", "spark.driver_memory' must be a size such as 2g"),
-        ("[ingest]\nheader_limit_bytes = 10000", "ingest.header_limit_bytes' must be at least first_read"),
+        ("[ingest]\nheader_limit_bytes = 1023", "ingest.header_limit_bytes' must be at least 1024, not 1023"),
+        (
+            "[ingest]\nfirst_read_bytes = 1_000_000_000_000",
+            "ingest.first_read_bytes' must be from 1024 to header_limit_bytes (67108864), not 1000000000000",
+        ),
+        (
+            "[ingest]\nheader_limit_bytes = 10_000",
+            "ingest.first_read_bytes' must be from 1024 to header_limit_bytes (10000), not 16384",
+        ),
+        ("[ingest]\nfirst_read_bytes = 1023", "ingest.first_read_bytes' must be from 1024 to header_limit"),
         ("[ingest]\nread_timeout_seconds = 0.5", "ingest.read_timeout_seconds' must be at least 1, not 0.5"),
         ("[ingest]\nread_timeout_seconds = inf", "ingest.read_timeout_seconds' must be at least 1, not inf"),
         ("[ingest]\narchive_limit_members = 0", "ingest.archive_limit_members' must be at least 1, not 0"),
