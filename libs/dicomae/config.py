@@ -241,8 +241,10 @@ def _ingest_rules(ingest: IngestConfig) -> Iterator[_Rule]:
 def _sample_rules(sample: SampleConfig) -> Iterator[_Rule]:
     yield _different("sample.modalities", sample.modalities)
     yield _different("sample.photometric_interpretations", sample.photometric_interpretations)
-    yield from _at_least(1, "sample", per_modality=sample.per_modality)
-    yield from _at_least(0, "sample", minimum_per_modality=sample.minimum_per_modality, seed=sample.seed)
+    most, least = sample.per_modality, sample.minimum_per_modality
+    yield from _at_least(1, "sample", per_modality=most)
+    yield "sample.minimum_per_modality", least, 0 <= least <= most, f"from 0 to per_modality ({most})"
+    yield from _at_least(0, "sample", seed=sample.seed)
     for name in ("train", "validation", "test"):
         share = getattr(sample, name)
         yield f"sample.{name}", share, 0 < share < 1, "above 0 and below 1"

@@ -167,6 +167,10 @@ def test_a_configuration_cannot_be_changed() -> None:
         ("[ingest]\narchive_limit_ratio = 0", "ingest.archive_limit_ratio' must be at least 1, not 0"),
         ("[sample]\ntrain = 0.9", "sample.train + validation + test' must be 1"),
         ("[sample]\nper_modality = 0", "sample.per_modality' must be at least 1, not 0"),
+        (
+            "[sample]\nminimum_per_modality = 5000",
+            "sample.minimum_per_modality' must be from 0 to per_modality (4200), not 5000",
+        ),
         ("[sample]\nmodalities = []", "sample.modalities' must be a list of one or more different values"),
         ("[sample]\nmodalities = ['CT', 'CT']", "sample.modalities' must be a list of one or more different"),
         ("[sample]\nphotometric_interpretations = []", "sample.photometric_interpretations' must be a list"),
