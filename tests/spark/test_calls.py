@@ -36,9 +36,13 @@ def test_a_missing_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("job", "call", "words"),
     [
-        ("ingest", ("--source", "", "--tables", "{here}/t"), "--source is empty; give a path"),
-        ("ingest", ("--source", "{here}", "--tables", ""), "--tables is empty; give a local"),
-        ("retry", ("--source", "", "--tables", "{here}/t"), "--source is empty; give a folder"),
+        ("ingest", ("--source", "", "--tables", "{here}/t"), "argument --source: is empty; give a value"),
+        ("ingest", ("--source", "{here}", "--tables", ""), "argument --tables: is empty; give a value"),
+        ("ingest", ("--table", "x", "--columns", "", "--tables", "{here}/t"), "argument --columns: is empty"),
+        ("ingest", ("--source", "{here}", "--tables", "{here}/t", "--jars-dir", ""), "--jars-dir: is empty"),
+        ("retry", ("--source", "", "--tables", "{here}/t"), "argument --source: is empty; give a value"),
+        ("retry", ("--reason", "", "--tables", "{here}/t"), "argument --reason: is empty; give a value"),
+        ("retry", ("--conf-file", "", "--tables", "{here}/t"), "argument --conf-file: is empty"),
         ("retry", ("--source", "/nope", "--tables", "{here}/t"), "--source /nope: no such folder"),
     ],
 )

@@ -224,7 +224,6 @@ def test_rows_with_one_path_are_refused_before_anything_is_written(run: Ingestin
             {"table": "x", "columns": Path("x"), "inventory": "x"},
             "--table and --inventory exclude each other",
         ),
-        ({"source": "/", "inventory": ""}, "--inventory is empty"),
     ],
 )
 def test_bad_calls_say_what_is_wrong(run: Ingesting, named: dict[str, Any], message: str) -> None:

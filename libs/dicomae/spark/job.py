@@ -221,6 +221,8 @@ def _parser(
     parser = argparse.ArgumentParser(
         description=doc, epilog=EXIT_CODES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.register("type", None, _given)  # for arguments that name no type
+    parser.register("type", Path, lambda text: Path(_given(text)))
     if add_arguments is not None:
         add_arguments(parser)
     parser.add_argument("--tables", required=True, help=_TABLES)
@@ -230,6 +232,12 @@ def _parser(
     )
     parser.add_argument("--jars-dir", help="folder of the Delta jars (default: the configuration's)")
     return parser
+
+
+def _given(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("is empty; give a value, or leave the argument out")
+    return text
 
 
 def _configured(arguments: argparse.Namespace) -> Config:

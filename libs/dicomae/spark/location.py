@@ -68,10 +68,8 @@ def parse(text: str) -> Location:
     Raises
     ------
     UsageError
-        It is empty; the URI is of another kind, or cannot be understood.
+        The URI is of another kind, or cannot be understood.
     """
-    if not text:
-        raise UsageError("--tables is empty; give a local or mounted folder, or s3://bucket/path")
     if "://" not in text:
         return Path(text).absolute()
     if not text.startswith(f"{_SCHEME}://"):

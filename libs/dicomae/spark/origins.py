@@ -84,9 +84,6 @@ def of(arguments: Namespace, config: IngestConfig) -> Origin:
 
 
 def _check_together(uri: str | None, listed: str | None, table: str | None, columns: Path | None) -> None:
-    for name, value in (("source", uri), ("inventory", listed), ("table", table)):
-        if value == "":
-            raise UsageError(f"--{name} is empty; give a path, or leave the argument out")
     if (uri is None) == (table is None):
         raise UsageError("give either --source, or --table with --columns")
     if uri is not None and columns is not None:
@@ -98,8 +95,6 @@ def _check_together(uri: str | None, listed: str | None, table: str | None, colu
 
 def check_folder(uri: str) -> None:
     """Raise UsageError where `--source` is no folder that can be opened."""
-    if not uri:
-        raise UsageError("--source is empty; give a folder, or leave the argument out")
     _opened("--source", source.open_source, uri)
 
 
