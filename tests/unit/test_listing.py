@@ -160,6 +160,24 @@ def test_a_list_of_paths_gives_files_folders_and_what_is_missing(tmp_path):
         assert len(found.failures) == 2
 
 
+def test_a_path_that_gives_no_answer_is_a_failure_and_the_others_are_found(tmp_path):
+    for name in "abc":
+        (tmp_path / name).write_bytes(b"1")
+    release = threading.Event()
+
+    class Hanging(Spy):
+        def get_file_info(self, paths):
+            if paths == [f"{tmp_path}/b"]:
+                release.wait(60)
+            return super().get_file_info(paths)
+
+    paths = [f"{tmp_path}/{name}" for name in "abc"]
+    found = listing.list_paths(pafs.PyFileSystem(Hanging()), paths, timeout_seconds=0.2)
+    release.set()
+    assert found.files["path"].to_pylist() == [paths[0], paths[2]]
+    assert found.failures == ((paths[1], Reason.TIMEOUT, "no answer within 0.2 s"),)
+
+
 def test_folders_are_listed_together_and_one_that_fails_is_no_loss_to_the_others(tmp_path):
     for name in ("b/2.dcm", "a/1.dcm", "a/sub/deep.dcm"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

@@ -120,20 +120,31 @@ def _answer(
         return explained(error)
 
 
-def list_paths(filesystem: pafs.FileSystem, paths: Sequence[str]) -> Listing:
-    """The files of a list with what the file system says of them; a path to nothing is a failure."""
-    found = _Found()
-    for path in paths:
-        try:
-            info = filesystem.get_file_info(path)
-        except READ_ERRORS as error:
-            found.failures.append((path, *explained(error)))
-            continue
-        if info.type == pafs.FileType.NotFound:
-            found.failures.append((path, Reason.MISSING, "no such file"))
+def list_paths(
+    filesystem: pafs.FileSystem, paths: Sequence[str], timeout_seconds: float = TIMEOUT_SECONDS
+) -> Listing:
+    """The files of a list with what the file system says of them; a path to nothing is a failure.
+
+    Parameters
+    ----------
+    timeout_seconds : for each answer, of any file system; beyond, the path is a failure.
+    """
+    found, late = _Found(), (Reason.TIMEOUT, f"no answer within {timeout_seconds:g} s")
+    answers = read_all(partial(_info, filesystem, paths), len(paths), timeout_seconds)
+    for path, answer in zip(paths, answers, strict=True):
+        if isinstance(answer, pafs.FileInfo):
+            found.add([answer])
         else:
-            found.add([info])
+            found.failures.append((path, *(answer or late)))
     return found.sorted()
+
+
+def _info(filesystem: pafs.FileSystem, paths: Sequence[str], i: int) -> pafs.FileInfo | tuple[Reason, str]:
+    try:
+        info = filesystem.get_file_info(paths[i])
+    except READ_ERRORS as error:
+        return explained(error)
+    return (Reason.MISSING, "no such file") if info.type == pafs.FileType.NotFound else info
 
 
 def listed(

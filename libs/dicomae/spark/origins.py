@@ -129,7 +129,7 @@ def _of_source(uri: str, config: IngestConfig) -> Origin:
         if os.path.basename(path).upper() == DICOMDIR:
             yield dicomdir.read_dicomdir(filesystem, path)
         else:
-            yield source.list_paths(filesystem, [path])
+            yield source.list_paths(filesystem, [path], config.read_timeout_seconds)
 
     return _of_list(name, uri, found, config)
 
@@ -150,7 +150,8 @@ def _of_paths(config: IngestConfig) -> Origin:
 
     def found() -> Iterator[Listing]:
         for paths in pathlist.read_paths(sys.stdin.buffer):
-            yield source.list_paths(filesystem, [os.path.abspath(path) for path in paths])
+            files = [os.path.abspath(path) for path in paths]
+            yield source.list_paths(filesystem, files, config.read_timeout_seconds)
 
     return _of_list("--source -", "/", found, config)
 
@@ -183,7 +184,7 @@ def _of_table(table: str, columns: Path) -> Origin:
 
     def list_files(_: SparkSession, wish: Wish) -> Listed:
         filesystem = source.open_filesystem("/")
-        return _written(wish, iter([source.list_paths(filesystem, paths)]), "")
+        return _written(wish, iter([source.list_paths(filesystem, paths, wish.timeout_seconds)]), "")
 
     return Origin(f"--table {table}", list_files, None, table_reader(read), None)
 
