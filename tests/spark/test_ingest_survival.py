@@ -24,7 +24,7 @@ from clusters import cluster
 from conftest import HOME
 from files import write_file
 from ingesting import Ingesting
-from processes import Run
+from processes import Run, below
 from pyspark.sql import SparkSession
 
 from dicomae import tables
@@ -194,6 +194,21 @@ def test_sigterm_ends_an_ingest_after_its_commit(
     assert json.loads(out[0])["files"] == len(held["files"])
     _ingest(spark, root, conf, source)
     assert _content(root) == undisturbed
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_while_spark_starts_ends_the_job_with_a_sentence(
+    source: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    configuration = _configuration(tmp_path, files_per_commit=20)
+    run = Run(source, tmp_path / "tables", configuration, tmp_path / "log")
+    assert run.wait_for(lambda: "java" in below(run.process.pid).values())
+    run.seen = set(below(run.process.pid))
+    run.process.send_signal(number)
+    code, out, errors = run.end()
+    assert (code, out) == (1, []), errors
+    assert errors.splitlines()[-1] == "error: interrupted; run again to go on"
+    assert run.leaves_nothing()
 
 
 @pytest.fixture

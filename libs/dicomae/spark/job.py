@@ -18,7 +18,7 @@ from pyspark.sql import SparkSession
 from dicomae import config as configuration
 from dicomae.config import Config
 from dicomae.errors import DicomaeError, UsageError
-from dicomae.spark import delta, failures, location, progress, runs, session, streams, underway
+from dicomae.spark import delta, failures, location, progress, runs, session, stopping, streams, underway
 from dicomae.spark.location import Location
 from dicomae.tables import Table
 
@@ -160,6 +160,7 @@ def main(
     The exit code: see `EXIT_CODES`.
     """
     streams.keep_errors_apart()
+    stopping.interrupt_on_sigterm()
     arguments = _parser(doc, add_arguments).parse_args()
     logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     try:
@@ -173,7 +174,8 @@ def main(
             delta.require(arguments.tables)
         delta.prepare(arguments.tables)
         _require(jobs[0], arguments.tables)
-        spark = session.start(f"dicomae {jobs[-1].name}", config.spark)
+        with stopping.interrupted_afterwards():
+            spark = session.start(f"dicomae {jobs[-1].name}", config.spark)
         context = Context(spark, config, arguments.tables, arguments)
         summaries = list(_in_order(jobs, context))
     except UsageError as error:
