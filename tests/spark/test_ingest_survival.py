@@ -196,6 +196,17 @@ def test_sigterm_ends_an_ingest_after_its_commit(
     assert _content(root) == undisturbed
 
 
+def test_that_java_was_killed_is_told_in_a_sentence_and_nothing_else(source: Path, tmp_path: Path) -> None:
+    root, configuration = tmp_path / "tables", _configuration(tmp_path, files_per_commit=20)
+    run = Run(source, root, configuration, tmp_path / "log")
+    assert run.wait_for(lambda: delta.exists(root, tables.FILES) and _commits(root) >= 4)
+    run.kill("jvm", random.Random(0))
+    code, out, errors = run.end()
+    assert (code, out) == (1, []), errors
+    assert errors.splitlines()[-1].startswith("error: Java was ended from outside")
+    assert "Traceback" not in errors
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_while_spark_starts_ends_the_job_with_a_sentence(
     source: Path, tmp_path: Path, number: signal.Signals

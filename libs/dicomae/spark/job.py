@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import logging
 import secrets
 import sys
 import time
@@ -18,7 +17,18 @@ from pyspark.sql import SparkSession
 from dicomae import config as configuration
 from dicomae.config import Config
 from dicomae.errors import DicomaeError, UsageError
-from dicomae.spark import delta, failures, location, progress, runs, session, stopping, streams, underway
+from dicomae.spark import (
+    delta,
+    failures,
+    location,
+    progress,
+    quiet,
+    runs,
+    session,
+    stopping,
+    streams,
+    underway,
+)
 from dicomae.spark.location import Location
 from dicomae.tables import Table
 
@@ -162,7 +172,7 @@ def main(
     streams.keep_errors_apart()
     stopping.interrupt_on_sigterm()
     arguments = _parser(doc, add_arguments).parse_args()
-    logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    quiet.log_to_standard_error()
     try:
         config = _configured(arguments)
         arguments.tables = location.parse(arguments.tables)

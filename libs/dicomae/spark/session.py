@@ -11,6 +11,7 @@ from pyspark.sql import SparkSession
 import dicomae
 from dicomae.config import SparkConfig
 from dicomae.errors import UsageError
+from dicomae.spark import quiet
 
 # The checkout: `conf/spark-defaults.conf` and the default `.jars` lie there.
 HOME = Path(dicomae.__file__).resolve().parents[2]
@@ -34,8 +35,8 @@ def start(app_name: str, config: SparkConfig) -> SparkSession:
         _add_to_driver(jars)
     else:
         builder = builder.config("spark.driver.memory", config.driver_memory)
-        quiet = f"-Dlog4j2.configurationFile={(HOME / 'conf' / 'log4j2.properties').as_uri()}"
-        options = f"{quiet} {config.driver_java_options}"
+        logging = f"-Dlog4j2.configurationFile={(HOME / 'conf' / 'log4j2.properties').as_uri()}"
+        options = f"{logging} {config.driver_java_options}"
         builder = builder.config("spark.driver.extraJavaOptions", options)
         if config.master:
             builder = builder.master(config.master)
@@ -44,6 +45,7 @@ def start(app_name: str, config: SparkConfig) -> SparkSession:
             builder = builder.config("spark.driver.bindAddress", "127.0.0.1")
     spark = builder.getOrCreate()
     spark.sparkContext.setLogLevel("ERROR")
+    quiet.hush_end_of_connection(spark.sparkContext._accumulatorServer)
     return spark
 
 
