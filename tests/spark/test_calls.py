@@ -1,6 +1,7 @@
 """Bad calls of the jobs: one clear sentence on standard error, nothing on standard output, exit code 2."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -51,6 +52,17 @@ def test_an_argument_that_names_nothing(tmp_path: Path, job: str, call: tuple[st
     assert (code, out) == (2, "")
     assert words in line
     assert list(tmp_path.iterdir()) == []
+
+
+def test_sigterm_before_spark_starts(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "conf.toml")
+    call = ("--tables", tmp_path / "t", "--conf-file", tmp_path / "conf.toml")
+    command = [sys.executable, str(HOME / "jobs" / "sample.py"), *map(str, call)]
+    job = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    with open(tmp_path / "conf.toml", "w"):  # which waits until the job reads it
+        job.send_signal(signal.SIGTERM)
+        out, errors = job.communicate(timeout=300)
+    assert (job.returncode, out, errors) == (1, "", "error: interrupted; run again to go on\n")
 
 
 @pytest.mark.parametrize("job", ["ingest", "experiment"])

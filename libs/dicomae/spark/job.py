@@ -170,10 +170,10 @@ def main(
     The exit code: see `EXIT_CODES`.
     """
     streams.keep_errors_apart()
-    stopping.interrupt_on_sigterm()
     arguments = _parser(doc, add_arguments).parse_args()
     quiet.log_to_standard_error()
     try:
+        stopping.interrupt_on_sigterm()
         config = _configured(arguments)
         arguments.tables = location.parse(arguments.tables)
         for job in jobs:
