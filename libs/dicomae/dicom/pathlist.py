@@ -6,7 +6,7 @@ from typing import BinaryIO
 from dicomae.errors import UsageError
 
 LONGEST = 1 << 15  # bytes of a path: Linux ends at 4096, S3's keys at 1024
-BATCH_PATHS = 1 << 10
+BATCH_PATHS = 1 << 16  # asked for together: a source that does not answer costs a timeout for each batch
 
 _CHUNK = 1 << 16
 
