@@ -14,6 +14,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-inventory-location
 
 import json
 import posixpath
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -29,6 +30,8 @@ from dicomae.errors import UsageError
 BATCH_ROWS = 1 << 16
 BLOCK_BYTES = 1 << 20  # of CSV text at a time; a line is shorter
 MANIFEST_BYTES = 1 << 26
+
+_ROW = re.compile(r"Row #([0-9]+)")  # in Arrow's message of a row of CSV with fewer or more values
 
 __all__ = ["Place", "read_inventory"]
 
@@ -56,8 +59,10 @@ def read_inventory(filesystem: pafs.FileSystem, path: str, place: Place) -> Iter
                 kept, given = kept + listed.num_rows, given + batch.num_rows
                 yield listed
         except READ_ERRORS as error:
+            told = _ROW.search(str(error))
+            where = f"{file.path}: row {told[1]}" if told else file.path
             raise UsageError(
-                f"{file.path}: cannot be read as {file.kind} ({type(error).__name__}); check that it is whole"
+                f"{where}: cannot be read as {file.kind} ({type(error).__name__}); check that it is whole"
             ) from error
     if given and not kept:
         raise UsageError(
