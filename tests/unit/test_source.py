@@ -1,5 +1,7 @@
 """What a path or a URI names, and what stands for it in the tables."""
 
+import os
+
 import pytest
 
 from dicomae.dicom import source
@@ -24,11 +26,13 @@ def test_a_relative_path_becomes_absolute(tmp_path, monkeypatch):
     [
         ("missing", "missing: no such folder; give"),
         ("file", "file: not a folder; give"),
+        ("pipe", "pipe: neither a folder nor a file$"),
         ("nosuch://user:secret@host/x", r"^nosuch://host/x: cannot be opened \(\w+\); check"),
     ],
 )
 def test_a_bad_source_is_explained(tmp_path, uri, words):
     (tmp_path / "file").write_bytes(b"x")
+    os.mkfifo(tmp_path / "pipe")
     with pytest.raises(UsageError, match=words) as raised:
         source.open_source(uri if "://" in uri else str(tmp_path / uri))
     assert "secret" not in str(raised.value)

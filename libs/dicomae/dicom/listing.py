@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 
 from dicomae import tables
+from dicomae.dicom.hdfs import file_info
 from dicomae.dicom.inflight import TIMEOUT_SECONDS, Wait, read_all, watched
 from dicomae.dicom.ioerrors import READ_ERRORS, explained
 from dicomae.errors import Reason
@@ -141,7 +142,7 @@ def list_paths(
 
 def _info(filesystem: pafs.FileSystem, paths: Sequence[str], i: int) -> pafs.FileInfo | tuple[Reason, str]:
     try:
-        info = filesystem.get_file_info(paths[i])
+        info = file_info(filesystem, paths[i])
     except READ_ERRORS as error:
         return explained(error)
     return (Reason.MISSING, "no such file") if info.type == pafs.FileType.NotFound else info

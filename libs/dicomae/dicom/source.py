@@ -10,6 +10,7 @@ import os
 import pyarrow as pa
 import pyarrow.fs as pafs
 
+from dicomae.dicom import hdfs
 from dicomae.dicom.listing import LISTED, Listing, list_folders, list_paths
 from dicomae.dicom.reading import read_headers
 from dicomae.errors import UsageError
@@ -19,6 +20,7 @@ __all__ = [
     "Listing",
     "list_folders",
     "list_paths",
+    "open_either",
     "open_file",
     "open_filesystem",
     "open_source",
@@ -26,8 +28,6 @@ __all__ = [
     "read_headers",
     "shown",
 ]
-
-_HOST_IN_URI_ALONE = frozenset({"hdfs", "viewfs"})  # elsewhere a path begins with the bucket
 
 
 def open_source(uri: str) -> tuple[pafs.FileSystem, str]:
@@ -38,12 +38,26 @@ def open_source(uri: str) -> tuple[pafs.FileSystem, str]:
     UsageError
         There is no such folder, or nothing can open it.
     """
-    filesystem, folder, kind = _opened(uri)
-    if kind == pafs.FileType.NotFound:
-        raise UsageError(f"{shown(uri)}: no such folder; give the folder that holds the DICOM files")
-    if kind != pafs.FileType.Directory:
+    filesystem, folder, is_file = open_either(uri)
+    if is_file:
         raise UsageError(f"{shown(uri)}: not a folder; give the folder that holds the file")
     return filesystem, folder
+
+
+def open_either(uri: str) -> tuple[pafs.FileSystem, str, bool]:
+    """The file system and the folder or file that a local path or a URI names, and whether it is a file.
+
+    Raises
+    ------
+    UsageError
+        There is neither, or nothing can open it.
+    """
+    filesystem, path, kind = _opened(uri)
+    if kind == pafs.FileType.NotFound:
+        raise UsageError(f"{shown(uri)}: no such folder; give the folder that holds the DICOM files")
+    if kind == pafs.FileType.Unknown:
+        raise UsageError(f"{shown(uri)}: neither a folder nor a file")
+    return filesystem, path, kind == pafs.FileType.File
 
 
 def open_file(uri: str) -> tuple[pafs.FileSystem, str]:
@@ -82,15 +96,20 @@ def path_prefix(uri: str) -> str:
     if "://" not in uri or uri.startswith("file:"):
         return ""
     scheme, _, rest = shown(uri).partition("://")
-    return f"{scheme}://{rest.partition('/')[0] if scheme in _HOST_IN_URI_ALONE else ''}"
+    # Elsewhere a path begins with the bucket.
+    return f"{scheme}://{rest.partition('/')[0] if scheme in hdfs.SCHEMES else ''}"
 
 
 def _opened(uri: str) -> tuple[pafs.FileSystem, str, pafs.FileType]:
+    on_hdfs = uri.partition("://")[0] in hdfs.SCHEMES
+    if on_hdfs and not hdfs.has_client(os.environ.get("CLASSPATH", "")):  # where libhdfs looks
+        raise UsageError(f"{shown(uri)}: no jar of CLASSPATH is Hadoop's client; set {hdfs.NEEDS}")
     try:
         filesystem, path = _resolved(uri)
-        return filesystem, path, filesystem.get_file_info(path).type
+        return filesystem, path, hdfs.file_info(filesystem, path).type
     except (pa.ArrowException, OSError, ValueError) as error:  # its text may hold the URI's password
-        raise UsageError(f"{shown(uri)}: cannot be opened ({type(error).__name__}); check the URI") from None
+        what = f"the URI, {hdfs.NEEDS}" if on_hdfs else "the URI"
+        raise UsageError(f"{shown(uri)}: cannot be opened ({type(error).__name__}); check {what}") from None
 
 
 def _resolved(uri: str) -> tuple[pafs.FileSystem, str]:

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import pyarrow as pa
-import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
@@ -30,6 +30,8 @@ from dicomae.spark import discovery, location
 from dicomae.spark.listings import Listed, ListingWriter, Wish
 from dicomae.spark.location import Location
 from dicomae.spark.readers import Reader, file_reader, table_reader
+
+T = TypeVar("T")
 
 STANDARD_INPUT = "-"
 DICOMDIR = "DICOMDIR"  # PS3.10, section 8.6: the name is fixed
@@ -115,11 +117,9 @@ def _is_inside(root: Location, uri: str) -> bool:
 
 def _of_source(uri: str, config: IngestConfig) -> Origin:
     name = f"--source {source.shown(uri)}"
-    try:
-        filesystem, path = source.open_file(uri)
-    except UsageError:  # then it must be a folder
-        filesystem, top = _opened("--source", source.open_source, uri)
-        top = source.path_prefix(uri) + top
+    filesystem, path, is_file = _opened("--source", source.open_either, uri)
+    if not is_file:
+        top = source.path_prefix(uri) + path
         listed = partial(discovery.list_files, uri=uri)
         is_local = isinstance(filesystem, pafs.LocalFileSystem)
         changed = partial(discovery.list_changed, uri=uri) if is_local else None
@@ -156,9 +156,7 @@ def _of_paths(config: IngestConfig) -> Origin:
     return _of_list("--source -", "/", found, config)
 
 
-def _opened(
-    argument: str, opened: Callable[[str], tuple[pafs.FileSystem, str]], uri: str
-) -> tuple[pafs.FileSystem, str]:
+def _opened(argument: str, opened: Callable[[str], T], uri: str) -> T:
     try:
         return opened(uri)
     except UsageError as error:
