@@ -15,6 +15,8 @@ from dicomae.spark import delta, origins, sql
 from dicomae.spark.ingest import Ingest, check, ingest, retry
 from dicomae.spark.location import Location
 
+LEDGER = (tables.FILES, tables.HEADERS, tables.QUARANTINE)
+
 
 class Ingesting:
     """Runs ingests one after the other into one folder of tables."""
@@ -56,3 +58,15 @@ class Ingesting:
 
     def versions(self) -> dict[str, int]:
         return {t.name: delta.version(self.root, t) for t in tables.ALL}
+
+
+def rows_below(root: Location, table: tables.Table, top: str) -> list[dict[str, Any]]:
+    """A table's rows without run and time, and with paths from the source's `top` on; by path."""
+    rows = delta.read_small(root, table).to_pylist()
+    for row in rows:
+        for name in ("path", "original_path", "container"):
+            if row.get(name) is not None:
+                row[name] = row[name].removeprefix(top)
+        for name in ("run_id", "mtime"):
+            row.pop(name, None)
+    return sorted(rows, key=lambda row: str(row["path"]))

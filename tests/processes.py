@@ -1,4 +1,4 @@
-"""jobs/ingest.py as a process of its own, and those that it has started, by /proc."""
+"""Jobs as processes of their own, and those that it has started, by /proc."""
 
 import contextlib
 import os
@@ -7,16 +7,25 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from conftest import HOME
 
 PATIENCE = 300  # seconds; nothing takes that long unless it hangs
 
 
+def call(job: str, *arguments: str, env: Mapping[str, str] | None = None) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error of a job."""
+    command = [sys.executable, str(HOME / "jobs" / f"{job}.py"), *arguments]
+    settings: dict[str, Any] = {"capture_output": True, "text": True, "cwd": "/", "env": env}
+    done = subprocess.run(command, check=False, timeout=PATIENCE, **settings)
+    return done.returncode, done.stdout, done.stderr
+
+
 class Run:
-    """A run of the job; `seen` are the processes below it when one was killed.
+    """A run of jobs/ingest.py; `seen` are the processes below it when one was killed.
 
     Parameters
     ----------

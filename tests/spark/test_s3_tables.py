@@ -15,7 +15,8 @@ import pytest
 import s3server
 from conftest import HOME
 from files import write_few, write_file
-from ingesting import Ingesting
+from ingesting import LEDGER, Ingesting, rows_below
+from processes import call
 from pyspark.sql import SparkSession
 from s3server import KEY, SECRET, uri_of
 
@@ -29,7 +30,6 @@ from dicomae.spark.parts import PartWriter
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("moto") is None, reason="moto is not installed: pip install -e .[dev]"
 )
-LEDGER = (tables.FILES, tables.HEADERS, tables.QUARANTINE)
 
 
 @pytest.fixture
@@ -70,24 +70,6 @@ def _mirror(top: Path, store: pafs.FileSystem) -> None:
             stream.write(content)
 
 
-def _call(job: str, *arguments: str) -> tuple[int, str, str]:
-    command = [sys.executable, str(HOME / "jobs" / f"{job}.py"), *arguments]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, cwd="/", timeout=300)
-    return done.returncode, done.stdout, done.stderr
-
-
-def _rows(root: Location, table: tables.Table, below: str) -> list[dict[str, Any]]:
-    """The table's rows without run and time, and with paths from the source on; by path."""
-    rows = delta.read_small(root, table).to_pylist()
-    for row in rows:
-        for name in ("path", "original_path", "container"):
-            if row.get(name) is not None:
-                row[name] = row[name].removeprefix(below)
-        for name in ("run_id", "mtime"):
-            row.pop(name, None)
-    return sorted(rows, key=lambda row: str(row["path"]))
-
-
 def test_tables_on_s3_are_those_of_a_local_run_and_tell_no_secret(
     spark: SparkSession, root: Path, remote: Remote, conf: Config, archive: Path, address: str, store: Any
 ) -> None:
@@ -96,7 +78,7 @@ def test_tables_on_s3_are_those_of_a_local_run_and_tell_no_secret(
     told = []
 
     def same(job: str, counts: dict[str, Any]) -> None:
-        code, out, err = _call(job, *on_s3)
+        code, out, err = call(job, *on_s3)
         assert code == 0, err
         told.append(out + err)
         summary = json.loads(out.splitlines()[-1])
@@ -104,7 +86,7 @@ def test_tables_on_s3_are_those_of_a_local_run_and_tell_no_secret(
         assert {name: summary[name] for name in names} == {name: counts[name] for name in names}
         assert summary["files"] == summary["rows"] + summary["duplicates"] + summary["quarantined"]
         for table in LEDGER:
-            assert _rows(remote, table, "s3://pacs/in/") == _rows(root, table, f"{archive}/")
+            assert rows_below(remote, table, "s3://pacs/in/") == rows_below(root, table, f"{archive}/")
             assert delta.version(remote, table) == delta.version(root, table)
 
     _mirror(archive, store)
@@ -195,13 +177,13 @@ def test_what_a_killed_run_left_is_made_good_by_the_next(
     names = ("files", "rows", "duplicates", "conflicts", "quarantined", "containers", "vanished")
     assert {name: counts[name] for name in names} == {name: undisturbed[name] for name in names}
     for table in LEDGER:
-        assert _rows(remote, table, f"{archive}/") == _rows(root, table, f"{archive}/")
+        assert rows_below(remote, table, f"{archive}/") == rows_below(root, table, f"{archive}/")
 
 
 @pytest.mark.parametrize("job", ["sample", "experiment"])
 def test_other_jobs_refuse_at_once_and_name_the_remedy(job: str, address: str, tmp_path: Path) -> None:
     source = ("--source", str(tmp_path)) if job == "experiment" else ()
-    code, out, err = _call(job, *source, "--tables", uri_of(address, "tables/t"))
+    code, out, err = call(job, *source, "--tables", uri_of(address, "tables/t"))
     assert (code, out) == (2, "")
     assert err.startswith("error: --tables s3://tables/t: on S3 only jobs/ingest.py and jobs/retry.py")
     assert "wJalr" not in err
@@ -211,7 +193,7 @@ def test_other_jobs_refuse_at_once_and_name_the_remedy(job: str, address: str, t
 def test_a_retry_fills_no_bucket_of_anything_else(address: str, store: pafs.FileSystem) -> None:
     store.create_dir("tables/photos")
     for path, told in (("photos", "no tables here"), ("mistyped", "no such folder")):
-        code, out, err = _call("retry", "--tables", uri_of(address, f"tables/{path}"))
+        code, out, err = call("retry", "--tables", uri_of(address, f"tables/{path}"))
         assert (code, out) == (2, "")
         assert f"error: --tables s3://tables/{path}: {told}" in err
     found = store.get_file_info(pafs.FileSelector("tables", recursive=True))
@@ -221,14 +203,14 @@ def test_a_retry_fills_no_bucket_of_anything_else(address: str, store: pafs.File
 def test_a_bad_source_is_told_without_its_secret(address: str, store: pafs.FileSystem) -> None:
     tables_uri = uri_of(address, "tables/t")
     for path, told in (("pacs/nowhere", "no such folder"), ("pacs", "no files here")):
-        code, out, err = _call("ingest", "--source", uri_of(address, path), "--tables", tables_uri)
+        code, out, err = call("ingest", "--source", uri_of(address, path), "--tables", tables_uri)
         assert (code, out) == (2, "")
         assert f"error: --source s3://{path}: {told}" in err
         assert "wJalr" not in err
         assert KEY not in err
 
 
-def test_tables_inside_a_source_on_s3_are_a_bad_call(
+def test_tables_inside_a_source_on_s3_are_a_badcall(
     spark: SparkSession, remote: Remote, conf: Config, address: str, tmp_path: Path
 ) -> None:
     run = Ingesting(spark, remote, conf, tmp_path)
