@@ -24,6 +24,8 @@ def _raised(error: Exception, cause: Exception | None = None) -> Exception:
         ("OSError: [Errno 28] No space left on device: 'x'", "a disk is full"),
         ("java.lang.OutOfMemoryError: Java heap space", "too little memory"),
         ("java.io.FileNotFoundException: part-1.parquet", "a file of a table is missing"),
+        ("UsageError: hdfs://h/x: cannot be opened (OSError); check", "a worker cannot open the source"),
+        ("UsageError: hdfs://h/x: no jar of CLASSPATH is Hadoop's", "a worker cannot open the source"),
     ],
 )
 def test_known_causes_are_said_in_words(tmp_path: Path, message: str, words: str) -> None:

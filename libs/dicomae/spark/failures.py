@@ -14,6 +14,7 @@ from dicomae.spark.location import Location
 
 PLACES = "_last_error.txt"
 
+_SOURCE = "a worker cannot open the source; check that it answers, and that executors have what it needs"
 _STORE = "a store on S3 cannot be reached or refuses; check network, credentials and free space"
 
 # What a message holds -> what it means and what to do.
@@ -21,6 +22,8 @@ _CAUSES = (
     ("JAVA_GATEWAY_EXITED", "Java did not start; it must be 17 or newer, on PATH or in JAVA_HOME"),
     ("No space left on device", "a disk is full (of --tables, or of Spark's temporary files); free space"),
     ("OutOfMemoryError", "the JVM has too little memory; raise spark.driver_memory or the executors' memory"),
+    (": cannot be opened (", _SOURCE),  # `dicom.source`
+    ("no jar of CLASSPATH", _SOURCE),
     ("Generic S3 error", _STORE),
     ("AWS Error", _STORE),
     ("Permission denied", "a file or folder may not be read or written; --tables must be writable"),
