@@ -19,6 +19,7 @@ from pyspark.sql import SparkSession
 
 from dicomae import tables
 from dicomae.config import Config
+from dicomae.errors import UsageError
 from dicomae.spark import delta, folders
 from dicomae.spark.job import Context, execute
 
@@ -63,6 +64,7 @@ def test_a_night_looks_only_at_what_has_changed(night: Night, top: Path, root: P
     _rest()
     counts = night()
     assert (counts["listed"], counts["new"], counts["files"], counts["vanished"]) == (3, 2, 6, 1)
+    assert counts["trusted"] == 2
     assert _files(root)["3.dcm"]["vanished"]
     counts = night()
     assert (counts["listed"], counts["new"], counts["files"], counts["vanished"]) == (0, 0, 6, 1)
@@ -136,6 +138,18 @@ def test_another_folder_in_the_place_of_one_is_seen_and_so_is_a_link_that_leads_
     uids = {row["path"]: row["SOPInstanceUID"] for row in delta.read_small(root, tables.FILES).to_pylist()}
     assert uids[f"{top}/folder/1.dcm"] == "2.1"
     assert uids[f"{top}/link/1.dcm"] == "2.3"
+
+
+def test_a_source_that_holds_no_file_any_more_is_an_error(night: Night, top: Path, root: Path) -> None:
+    """As on other nights: a disk that is not mounted looks like that."""
+    _rest()
+    night()
+    for folder in top.iterdir():
+        shutil.rmtree(folder)
+        folder.mkdir()
+    with pytest.raises(UsageError, match="no files here"):
+        night()
+    assert not any(row["vanished"] for row in _files(root).values())
 
 
 def test_where_the_folders_are_forgotten_or_the_ledger_is_all_is_listed(night: Night, root: Path) -> None:

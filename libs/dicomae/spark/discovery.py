@@ -35,6 +35,7 @@ _FOUND = pa.schema(
         ("failures", pa.int64()),
         ("visited", pa.string()),
         ("settled", pa.int64()),
+        ("trusted", pa.int64()),
         ("left", pa.string()),
     ]
 )
@@ -84,14 +85,8 @@ def _round(
     def named(column: str) -> list[Location]:
         return [written / name for name in found[column].drop_null().to_pylist()]
 
-    listed = Listed(
-        paths=named("listing"),
-        files=sum(found["files"].to_pylist()),
-        failures=sum(found["failures"].to_pylist()),
-        visited=named("visited"),
-        settled=sum(found["settled"].to_pylist()),
-    )
-    return listed, named("left")
+    numbers = {name: sum(found[name].to_pylist()) for name in ("files", "failures", "settled", "trusted")}
+    return Listed(paths=named("listing"), visited=named("visited"), **numbers), named("left")
 
 
 def _lister(uri: str, wish: Wish, more: int, known: Location | None) -> Task:
@@ -115,6 +110,7 @@ def _lister(uri: str, wish: Wish, more: int, known: Location | None) -> Task:
             "failures": done.failures,
             "visited": done.visited[0].name if done.visited else None,
             "settled": done.settled,
+            "trusted": done.trusted,
             "left": write_new(wish.folder, (f.path for f in folders)).name if folders else None,
         }
         yield pa.RecordBatch.from_pylist([told], schema=_FOUND)

@@ -73,7 +73,7 @@ def ingest(run: Ingest, origin: Origin) -> dict[str, Any]:
         There is no file.
     """
     listed = _listed(run, origin)
-    if listed.files + listed.failures == 0 and not listed.settled:
+    if listed.files + listed.failures + listed.trusted == 0:
         raise UsageError(f"{origin.name}: no files here")
     with step(run.spark, f"comparing {listed.files:,} files with the ledger"):
         together = run.config.ingest.files_per_commit
@@ -82,7 +82,8 @@ def ingest(run: Ingest, origin: Origin) -> dict[str, Any]:
     ended = _ended(run, read, whole)
     if whole and origin.top is not None and origin.list_changed is not None:
         folders.remember(run.database, origin.top, listed.visited)
-    return {"source": origin.top, "listed": listed.files, "new": read["files"], **ended}
+    told = {"listed": listed.files, "trusted": listed.trusted, "new": read["files"]}
+    return {"source": origin.top, **told, **ended}
 
 
 def _listed(run: Ingest, origin: Origin) -> Listed:
@@ -91,11 +92,20 @@ def _listed(run: Ingest, origin: Origin) -> Listed:
     wish = Wish(run.database.staging / "listing", found, timeout)
     wish.folder.mkdir()
     with progress.files("listing", lambda: Seen(wish.found.value)):
-        if run.config.ingest.trust_folders and origin.top is not None and origin.list_changed is not None:
-            known = folders.known(run.database, origin.top)
-            if known is not None:
-                return origin.list_changed(run.spark, wish, known)
-        return origin.list_files(run.spark, wish)
+        listed = _list_changed(run, origin, wish) or origin.list_files(run.spark, wish)
+    if listed.settled:
+        progress.note(
+            f"  trusted: {listed.trusted:,} files in {listed.settled:,} folders that have not changed"
+        )
+    return listed
+
+
+def _list_changed(run: Ingest, origin: Origin, wish: Wish) -> Listed | None:
+    """The listing without what has not changed; None where all must be listed."""
+    if not run.config.ingest.trust_folders or origin.top is None or origin.list_changed is None:
+        return None
+    known = folders.known(run.database, origin.top)
+    return None if known is None else origin.list_changed(run.spark, wish, known)
 
 
 def check(arguments: argparse.Namespace, config: Config) -> None:

@@ -43,13 +43,22 @@ class Wish:
 
 @dataclass(frozen=True)
 class Listed:
-    """Parquet files of `LISTING`, how many rows are files and failures; of `VISITED`, how many settled."""
+    """What was found.
+
+    Attributes
+    ----------
+    paths : Parquet files of `LISTING`.
+    files, failures : how many of their rows are files, and are not.
+    visited : Parquet files of `VISITED`.
+    settled, trusted : how many of those folders are settled, and the files in them.
+    """
 
     paths: list[Location]
     files: int
     failures: int
     visited: list[Location] = field(default_factory=list)
     settled: int = 0
+    trusted: int = 0
 
     def __add__(self, other: "Listed") -> "Listed":
         """Both."""
@@ -59,6 +68,7 @@ class Listed:
             self.failures + other.failures,
             self.visited + other.visited,
             self.settled + other.settled,
+            self.trusted + other.trusted,
         )
 
 
@@ -81,7 +91,7 @@ class ListingWriter:
     def __init__(self, wish: Wish, prefix: str) -> None:
         self._wish, self._prefix = wish, prefix
         self.path = wish.folder / f"listing-{uuid.uuid4()}.parquet"
-        self.files = self.failures = self.settled = 0
+        self.files = self.failures = self.settled = self.trusted = 0
         self._visited: list[tuple[str, int, str | None, bool]] = []
         self._waiting: list[pa.RecordBatch] = []
         self._rows = 0
@@ -94,6 +104,7 @@ class ListingWriter:
         self._visited += [(*held, False) for held in found.held]
         self._visited += [(*known[path], True) for path in found.settled]
         self.settled += len(found.settled)
+        self.trusted += sum(known[path].files for path in found.settled)
         self._wish.found.add(files.num_rows)
         self.files += files.num_rows
         self.failures += len(failures)
@@ -107,7 +118,7 @@ class ListingWriter:
         self._writer.close()
         rows = self._visited
         visited = [_write(self._wish.folder, rows, VISITED)] if rows else []
-        return Listed([self.path], self.files, self.failures, visited, self.settled)
+        return Listed([self.path], self.files, self.failures, visited, self.settled, self.trusted)
 
     def _flush(self) -> None:
         if not self._waiting:
