@@ -155,7 +155,7 @@ def test_a_source_that_holds_no_file_any_more_is_an_error(night: Night, top: Pat
 def test_where_the_folders_are_forgotten_or_the_ledger_is_all_is_listed(night: Night, root: Path) -> None:
     _rest()
     night()
-    (remembered,) = (root / folders.FOLDER).iterdir()
+    (remembered,) = (root / folders.KEPT).iterdir()
     assert night()["listed"] == 0
     remembered.write_bytes(b"")  # the power failed
     assert night()["listed"] == 4

@@ -221,7 +221,7 @@ def test_a_known_folder_may_be_gone_or_have_given_its_place_to_a_file_or_to_anot
     shutil.rmtree(tmp_path / "b")
     (tmp_path / "b").write_bytes(b"a file")
     shutil.rmtree(tmp_path / "c")
-    (tmp_path / "c").symlink_to(tmp_path / "other")
+    os.rename(tmp_path / "other", tmp_path / "c")
     found = listing.list_folders(LOCAL, folders, marks)
     assert (found.failures, found.settled) == ((), ())
     assert found.files["path"].to_pylist() == [f"{tmp_path}/c/4.dcm"]

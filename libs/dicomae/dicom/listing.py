@@ -24,6 +24,7 @@ LISTED = pa.schema(
     [("path", pa.string()), ("size", pa.int64()), ("mtime", tables.TIME), ("etag", pa.string())]
 )
 CHUNK = 1 << 16  # entries that are Python objects at a time
+LINKED = "link"
 _RESTLESS_NS = 2 * 10**9  # the coarsest times that file systems keep (FAT) are of two seconds
 TOGETHER = 16  # remote folders that are listed at a time, and held as Python objects
 
@@ -52,14 +53,16 @@ class Listing:
     folders : paths of the folders in them, sorted.
     failures : (path, reason, detail) of what could not be listed: a folder itself, or an entry that
         is no regular file; sorted. A name that is not UTF-8 is escaped, and ends in `/`, as no file's does.
-    held : local folders that were listed.
+    links : those of `folders` that are links, of a local file system.
+    held : local folders that were listed, but for those below a link; and those that are gone.
     settled : local folders that were not, for they still have the mark that was given.
     """
 
     files: pa.RecordBatch
     folders: tuple[str, ...]
     failures: tuple[Failed, ...]
-    held: tuple["Held", ...] = ()
+    links: frozenset[str] = frozenset()
+    held: tuple[Held, ...] = ()
     settled: tuple[str, ...] = ()
 
 
@@ -75,10 +78,11 @@ def list_folders(
 
     Parameters
     ----------
-    marks : of local folders, for each the mark that it had when it was listed before, "" where it had none,
-        or None where it is new. One that has its mark still is not opened, and one that is gone is no
-        failure. A mark is inode and ctime: it changes when an entry comes, goes or takes another's place,
-        and nobody can set it.
+    marks : of local folders, for each the mark that it had when it was listed before, "" where it had none;
+        None where it is new, `LINKED` where that is reached through a link. One that has its mark still is
+        not opened, and one that is gone, or a link by now, is no failure. A mark is inode and ctime: it
+        changes when an entry comes, goes or takes another's place, and nobody can set it. What a link leads
+        to can change without, so a folder that holds a link has none.
     timeout_seconds : for each answer of the system about a local folder; beyond, it is a failure, and so are
         those after it, for the source does not answer. Elsewhere there is no such bound: a folder comes in
         many requests, of which S3's client bounds each (`ioerrors`), and HDFS by its own configuration.
@@ -170,13 +174,14 @@ class _Found:
     """What folders hold, while they are listed."""
 
     def __init__(self) -> None:
+        self.links: set[str] = set()
         self.held: list[Held] = []
         self.settled: list[str] = []
         self.folders: list[str] = []
         self.failures: list[Failed] = []
         self.wait = Wait()
         self.begun = 0  # which folder is being listed
-        self._n_files = 0
+        self._n_files = self._n_links = 0
         self._files: list[pa.RecordBatch] = []
         self._columns: tuple[list[str], list[int | None], list[int | None]] = [], [], []  # of `listed`
 
@@ -185,7 +190,8 @@ class _Found:
         files = pa.concat_batches(self._files)
         folders = tuple(sorted(self.folders))
         failures = tuple(sorted(self.failures))
-        return Listing(files.sort_by("path"), folders, failures, tuple(self.held), tuple(self.settled))
+        links, held, settled = frozenset(self.links), tuple(self.held), tuple(self.settled)
+        return Listing(files.sort_by("path"), folders, failures, links, held, settled)
 
     def add_all(self, folders: Sequence[str], marks: Sequence[str | None]) -> None:
         """What each local folder holds that has not its mark still, or why it cannot be listed."""
@@ -198,17 +204,22 @@ class _Found:
             self.wait.end()
 
     def _add_folder(self, folder: str, before: str | None) -> None:
+        is_known = before is not None and before != LINKED
+        if is_known and os.path.islink(folder):  # which the folder above it shows
+            return
         try:
-            mark, n_files = _mark(folder), self._n_files
+            mark, n_files, n_links = _mark(folder), self._n_files, self._n_links
         except (FileNotFoundError, NotADirectoryError):
-            if before is None:
+            if not is_known:
                 raise
+            self.held.append(Held(folder, 0, ""))  # to be asked after again: it may come back
             return
         if before and mark == before:
             self.settled.append(folder)
             return
         self.add_local(folder)
-        self.held.append(Held(folder, self._n_files - n_files, mark))
+        if before != LINKED:
+            self.held.append(Held(folder, self._n_files - n_files, mark if self._n_links == n_links else ""))
 
     def add(self, infos: Iterable[pafs.FileInfo]) -> None:
         """Entries as `pyarrow.fs` gives them."""
@@ -243,6 +254,7 @@ class _Found:
         if entry.is_dir(follow_symlinks=False):
             self.folders.append(entry.path)
             return
+        self._n_links += entry.is_symlink()
         about = entry.stat()
         if stat.S_ISREG(about.st_mode):
             self._add_file(entry.path, about.st_size, about.st_mtime_ns)
@@ -252,6 +264,7 @@ class _Found:
             self.failures.append((entry.path, Reason.IO_ERROR, _LOOP))
         else:
             self.folders.append(entry.path)
+            self.links.add(entry.path)
 
     def _add_file(self, path: str, size: int | None, mtime_ns: int | None) -> None:
         self._n_files += 1

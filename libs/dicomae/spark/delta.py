@@ -97,6 +97,13 @@ def state(root: Location, table: Table) -> State:
     return State(str(found.metadata().id), int(found.version()))
 
 
+def last_commit(root: Location, table: Table) -> str:
+    """The table's id, version and the time of that version's commit."""
+    found = _open(root, table)
+    (newest,) = found.history(1)
+    return f"{found.metadata().id}:{found.version()}:{newest['timestamp']}"
+
+
 def read(spark: SparkSession, root: Path, table: Table) -> DataFrame:
     """The table as it stands now; every use of the frame sees this version."""
     reader = spark.read.format("delta").option("versionAsOf", version(root, table))

@@ -4,18 +4,19 @@ Tasks write what they find as Parquet below the staging folder: rows of `LISTING
 they left to others.
 """
 
+import posixpath
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import SparkSession
 
 from dicomae.dicom import source
-from dicomae.dicom.listing import Held
+from dicomae.dicom.listing import LINKED, Held, Listing
 from dicomae.errors import JobError
 from dicomae.spark import pieces
-from dicomae.spark.listings import Listed, ListingWriter, Wish, write_new
+from dicomae.spark.listings import Listed, ListingWriter, Wish, write_folders
 from dicomae.spark.location import Location
 from dicomae.spark.pieces import Piece
 
@@ -37,6 +38,7 @@ _FOUND = pa.schema(
         ("settled", pa.int64()),
         ("trusted", pa.int64()),
         ("left", pa.string()),
+        ("refused", pa.bool_()),
     ]
 )
 
@@ -50,33 +52,42 @@ def list_files(spark: SparkSession, wish: Wish, *, uri: str) -> Listed:
         Folders are nested deeper than `MAXIMUM_ROUNDS` levels of tasks.
     """
     _, top = source.open_source(uri)
-    return _below(spark, wish, uri, [write_new(wish.folder, [top])])
+    listed, left, more = (
+        Listed([], 0, 0),
+        [write_folders(wish.folder, [Held(top, 0, None)])],
+        FOLDERS_AT_FIRST,
+    )
+    return _and_below(spark, wish, uri, listed, left, more)
 
 
-def list_changed(spark: SparkSession, wish: Wish, known: Location, *, uri: str) -> Listed:
-    """As `list_files`, without files of known folders (a file of `FOLDERS`) that have their mark still."""
-    return _below(spark, wish, uri, [known], known)
+def list_changed(spark: SparkSession, wish: Wish, known: Location, *, uri: str) -> Listed | None:
+    """As `list_files`, without files of known folders (a file of `FOLDERS`) that have their mark still.
+
+    None where one of them cannot be asked after: then there may be many, and `list_files` names what refuses.
+    """
+    listed, left, refused = _round(spark, [known], _lister(uri, wish, FOLDERS_AT_FIRST, known), wish.folder)
+    return None if refused else _and_below(spark, wish, uri, listed, left, FOLDERS_PER_TASK)
 
 
-def _below(
-    spark: SparkSession, wish: Wish, uri: str, left: Sequence[Location], known: Location | None = None
+def _and_below(
+    spark: SparkSession, wish: Wish, uri: str, listed: Listed, left: Sequence[Location], more: int
 ) -> Listed:
-    """Every file in these folders, and below them in those that are not known."""
-    listed, rounds, more = Listed([], 0, 0), 0, FOLDERS_AT_FIRST
+    """What is listed, and every file in and below the folders that are left."""
+    rounds = 0
     while left:
         if rounds == MAXIMUM_ROUNDS:
             raise JobError(
                 f"--source {source.shown(uri)}: folders are nested too deep; is there a link loop?"
             )
-        found, left = _round(spark, left, _lister(uri, wish, more, known), wish.folder)
+        found, left, _ = _round(spark, left, _lister(uri, wish, more, None), wish.folder)
         listed, rounds, more = listed + found, rounds + 1, FOLDERS_PER_TASK
     return listed
 
 
 def _round(
     spark: SparkSession, folders: Sequence[Location], task: Task, written: Location
-) -> tuple[Listed, list[Location]]:
-    """What tasks found, and the folders they left, in files below `written`."""
+) -> tuple[Listed, list[Location], bool]:
+    """What tasks found, the folders they left, in files below `written`, and whether a known one refused."""
     files = pieces.whole(folders)
     each = -(-pieces.rows(files) // (_TASKS_PER_CORE * spark.sparkContext.defaultParallelism))
     todo = list(pieces.cut(files, min(each, FOLDERS_PER_TASK)))
@@ -86,7 +97,8 @@ def _round(
         return [written / name for name in found[column].drop_null().to_pylist()]
 
     numbers = {name: sum(found[name].to_pylist()) for name in ("files", "failures", "settled", "trusted")}
-    return Listed(paths=named("listing"), visited=named("visited"), **numbers), named("left")
+    listed = Listed(paths=named("listing"), visited=named("visited"), **numbers)
+    return listed, named("left"), any(found["refused"].to_pylist())
 
 
 def _lister(uri: str, wish: Wish, more: int, known: Location | None) -> Task:
@@ -96,13 +108,15 @@ def _lister(uri: str, wish: Wish, more: int, known: Location | None) -> Task:
         filesystem, _ = source.open_source(uri)
         folders = deque(_held(piece))
         listed, left = ListingWriter(wish, source.path_prefix(uri)), piece.rows + more
-        while folders and left:
+        refused = False
+        while folders and left and not refused:
             together = {f.path: f for f in _taken(folders, min(_FOLDERS_TOGETHER, left))}
             left -= len(together)
             marks = [folder.mark for folder in together.values()]
             found = source.list_folders(filesystem, list(together), marks, wish.timeout_seconds)
-            folders.extend(Held(path, 0, None) for path in _new(found.folders, known))
+            folders.extend(_to_list(found, together, known))
             listed.write(found, together)
+            refused = any(path in together and together[path].mark is not None for path, *_ in found.failures)
         done = listed.finish()
         told = {
             "listing": done.paths[0].name,
@@ -111,15 +125,23 @@ def _lister(uri: str, wish: Wish, more: int, known: Location | None) -> Task:
             "visited": done.visited[0].name if done.visited else None,
             "settled": done.settled,
             "trusted": done.trusted,
-            "left": write_new(wish.folder, (f.path for f in folders)).name if folders else None,
+            "left": write_folders(wish.folder, folders).name if folders else None,
+            "refused": refused,
         }
         yield pa.RecordBatch.from_pylist([told], schema=_FOUND)
 
     return task
 
 
-def _new(folders: Sequence[str], known: Location | None) -> Sequence[str]:
-    """Those that are not known."""
+def _to_list(found: Listing, holders: Mapping[str, Held], known: Location | None) -> Iterator[Held]:
+    """The folders that were found and are not known; what was reached through a link is never known."""
+    for path in _unknown([path for path in found.folders if path not in found.links], known):
+        is_below_link = holders[posixpath.dirname(path)].mark == LINKED
+        yield Held(path, 0, LINKED if is_below_link else None)
+    yield from (Held(path, 0, LINKED) for path in sorted(found.links))
+
+
+def _unknown(folders: Sequence[str], known: Location | None) -> Sequence[str]:
     if known is None or not folders:
         return folders
     left = pa.array(folders)

@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Sequence
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from dicomae.errors import FileStatus
 from dicomae.spark import delta, ledger, location, sql
@@ -16,7 +17,7 @@ from dicomae.spark.location import Location
 from dicomae.spark.sql import Database
 from dicomae.tables import FILES, HEADERS
 
-FOLDER = "_folders"
+KEPT = "_folders"
 
 
 def known(database: Database, top: str) -> Location | None:
@@ -28,18 +29,17 @@ def known(database: Database, top: str) -> Location | None:
     """
     remembered = _place(database.root, top)
     try:
-        metadata = location.parquet_file(remembered).metadata.metadata
+        about = location.parquet_file(remembered).metadata
     except (OSError, pa.ArrowInvalid):  # never written; or not yet on the disk when the power failed
         return None
-    if metadata.get(sql.NOTE.encode()) == _state(database.root).encode():
-        return remembered
-    path = database.staging / "known-folders.parquet"
+    path, is_fresh = database.staging / "known-folders.parquet", _note(about) == _state(database.root)
     with database.session() as session:
         sql.name_table(session, database.root, FILES)
         sql.name_files(session, "remembered", [remembered], FOLDERS)
         ledger.name_lost(session, database.root)
-        sql.write(session, _KNOWN, path)
-    return path
+        # A copy in any case: another run may put its own in place of what is remembered.
+        rows = sql.write(session, f"SELECT {_COLUMNS} FROM remembered" if is_fresh else _KNOWN, path)
+    return path if rows else None
 
 
 def remember(database: Database, top: str, visited: Sequence[Location]) -> None:
@@ -50,31 +50,36 @@ def remember(database: Database, top: str, visited: Sequence[Location]) -> None:
         sql.name_table(session, database.root, FILES)
         sql.name_files(session, "visited", visited, VISITED)
         sql.write(session, _VISITED, written, state)
-    location.make(database.root / FOLDER)
+    location.make(database.root / KEPT)
     location.move(written, place)
 
 
 def _place(root: Location, top: str) -> Location:
-    return root / FOLDER / f"{hashlib.sha256(top.encode()).hexdigest()}.parquet"
+    return root / KEPT / f"{hashlib.sha256(top.encode()).hexdigest()}.parquet"
 
 
 def _state(root: Location) -> str:
-    """What differs after any other run has written."""
-    states = [delta.state(root, table) for table in (FILES, HEADERS)]
-    return " ".join(f"{state.id}:{state.version}" for state in states)
+    """What differs after any other run has written, and after a backup has been restored."""
+    return " ".join(delta.last_commit(root, table) for table in (FILES, HEADERS))
 
+
+def _note(about: pq.FileMetaData) -> str:
+    return str(about.metadata.get(sql.NOTE.encode(), b"").decode())
+
+
+_COLUMNS = ", ".join(FOLDERS.names)
 
 _IN_QUARANTINE = f"status = '{FileStatus.QUARANTINED}'"
 
 _IN_PLACE = "container IS NULL AND NOT vanished"
 
-_VISITED = f"""SELECT path, files, CASE WHEN path NOT IN (SELECT {ledger.FOLDER} FROM files
+_VISITED = f"""SELECT path, files, CASE WHEN path NOT IN (SELECT {ledger.FOLDER_OF} FROM files
         WHERE {_IN_QUARANTINE} AND {_IN_PLACE}) THEN mark ELSE '' END AS mark
     FROM visited"""
 
 _KNOWN = f"""SELECT path, files, CASE WHEN coalesce(held, 0) = files AND NOT coalesce(is_doubtful, false)
         THEN mark ELSE '' END AS mark
     FROM remembered LEFT JOIN (
-        SELECT {ledger.FOLDER} AS path, count(*) AS held,
+        SELECT {ledger.FOLDER_OF} AS path, count(*) AS held,
             bool_or({_IN_QUARANTINE} OR path IN (SELECT path FROM lost)) AS is_doubtful
         FROM files WHERE {_IN_PLACE} GROUP BY 1) USING (path)"""

@@ -74,7 +74,7 @@ def changes(database: Database, listed: Listed, top: str | None, reach: str | No
         sql.name_files(session, "visited", listed.visited, VISITED)
         doubtful = name_lost(session, root)
         if listed.settled:
-            below += f" AND {FOLDER} NOT IN (SELECT path FROM visited WHERE is_settled)"
+            below += f" AND {FOLDER_OF} NOT IN (SELECT path FROM visited WHERE is_settled)"
         session.execute(_FOUND.format(join="LEFT" if top is None else "FULL", below=below))
         session.execute(_HIDDEN)
         if reach is not None:
@@ -187,7 +187,7 @@ def _written(session: duckdb.DuckDBPyConnection, staging: Location) -> Changes:
 
 
 # The folder that holds a file, also one whose path ends in `/` (`listings`).
-FOLDER = "parse_dirpath(CASE WHEN suffix(path, '/') THEN path[:-2] ELSE path END, 'forward_slash')"
+FOLDER_OF = "parse_dirpath(CASE WHEN suffix(path, '/') THEN path[:-2] ELSE path END, 'forward_slash')"
 
 # Of what could not be listed nothing is known; a list of files may leave out the size alone.
 _WAS_NOT_LISTED = f"(status = '{FileStatus.QUARANTINED}' AND size IS NULL AND mtime IS NULL AND etag IS NULL)"

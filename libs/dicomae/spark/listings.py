@@ -1,7 +1,7 @@
 """Listings of sources, as Parquet files below the staging folder."""
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -72,9 +72,9 @@ class Listed:
         )
 
 
-def write_new(folder: Location, paths: Iterable[str]) -> Location:
-    """Write a Parquet file of `FOLDERS` there, of those that have not been listed yet."""
-    return _write(folder, [(path, 0, None) for path in paths], FOLDERS)
+def write_folders(folder: Location, folders: Sequence[Held]) -> Location:
+    """Write a Parquet file of `FOLDERS` there."""
+    return _write(folder, folders, FOLDERS)
 
 
 def _write(folder: Location, rows: Sequence[tuple[object, ...]], schema: pa.Schema) -> Location:

@@ -46,7 +46,7 @@ class Origin:
     ----------
     name : the argument that named it, for messages.
     list_files : lists it.
-    list_changed : lists what has changed in known folders; None where folders have no marks.
+    list_changed : lists what has changed in known folders, where all can be asked; None where none has a mark.
     top : the folder, as the ledger writes it, that the listing is complete for; None where it is a list.
     reader : reads a piece of the listing; of a table, a piece of one of its files.
     reach : what all paths begin with, as the ledger writes them, that `reader` can read; None of a table.
@@ -57,7 +57,7 @@ class Origin:
     top: str | None
     reader: Reader
     reach: str | None
-    list_changed: Callable[[SparkSession, Wish, Location], Listed] | None = None
+    list_changed: Callable[[SparkSession, Wish, Location], Listed | None] | None = None
 
     @property
     def is_table(self) -> bool:
