@@ -12,6 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from files import write_file
 from jobs.ingest import JOB
@@ -150,6 +152,47 @@ def test_a_source_that_holds_no_file_any_more_is_an_error(night: Night, top: Pat
     with pytest.raises(UsageError, match="no files here"):
         night()
     assert not any(row["vanished"] for row in _files(root).values())
+
+
+def test_a_night_that_cannot_ask_after_a_folder_lists_all_as_others_do(
+    night: Night, top: Path, root: Path
+) -> None:
+    """And one that remembers nothing, as after a top that could not be listed."""
+    _rest()
+    night()
+    (remembered,) = (root / folders.KEPT).iterdir()
+    rows = pq.read_table(remembered)
+    hostile = pa.table({"path": [f"{top}/{'x' * 300}"], "files": [0], "mark": [""]}, schema=rows.schema)
+    pq.write_table(pa.concat_tables([rows, hostile]), remembered)
+    assert night()["listed"] == 4
+    assert night()["listed"] == 0
+    pq.write_table(rows.slice(0, 0), remembered)
+    assert night()["listed"] == 4
+
+
+def test_a_disk_behind_a_link_may_be_away_for_a_night(night: Night, top: Path, tmp_path: Path) -> None:
+    write_file(tmp_path / "disk" / "study" / "9.dcm", "1.9")
+    (top / "disk").symlink_to(tmp_path / "disk")
+    _rest()
+    assert night()["new"] == 5
+    os.rename(tmp_path / "disk", tmp_path / "away")
+    assert night()["vanished"] == 1
+    os.rename(tmp_path / "away", tmp_path / "disk")
+    write_file(tmp_path / "disk" / "new" / "10.dcm", "1.10")
+    counts = night()
+    assert (counts["new"], counts["vanished"]) == (1, 0)
+
+
+def test_a_link_to_a_folder_above_itself_is_no_way_in(night: Night, top: Path, tmp_path: Path) -> None:
+    write_file(tmp_path / "other" / "9.dcm", "1.9")
+    (top / "study-0" / "link").symlink_to(tmp_path / "other")
+    _rest()
+    night()
+    (top / "study-0" / "link").unlink()
+    (top / "study-0" / "link").symlink_to(top)
+    counts = night()
+    assert (counts["files"], counts["duplicates"], counts["vanished"]) == (6, 0, 1)
+    assert counts["reasons"] == {"io_error": 1}
 
 
 def test_where_the_folders_are_forgotten_or_the_ledger_is_all_is_listed(night: Night, root: Path) -> None:

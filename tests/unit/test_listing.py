@@ -229,6 +229,22 @@ def test_a_known_folder_may_be_gone_or_have_given_its_place_to_a_file_or_to_anot
     assert [failure[:2] for failure in new.failures] == [(folders[0], Reason.MISSING)]
 
 
+def test_what_a_link_leads_to_is_never_trusted(tmp_path, monkeypatch):
+    monkeypatch.setattr(listing, "_RESTLESS_NS", 0)
+    for name in ("a/1.dcm", "b/2.dcm", "other/sub/3.dcm"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"1")
+    (tmp_path / "a" / "link").symlink_to(tmp_path / "other")
+    (tmp_path / "b" / "nowhere.dcm").symlink_to(tmp_path / "gone.dcm")
+    found = listing.list_folders(LOCAL, [f"{tmp_path}/a", f"{tmp_path}/b", f"{tmp_path}/other"])
+    assert [bool(folder.mark) for folder in found.held] == [False, False, True]
+    assert found.links == {f"{tmp_path}/a/link"}
+    linked = listing.list_folders(LOCAL, [f"{tmp_path}/a/link"], [listing.LINKED])
+    assert (linked.held, linked.folders) == ((), (f"{tmp_path}/a/link/sub",))
+    known = listing.list_folders(LOCAL, [f"{tmp_path}/a/link"], ["1:2"])  # it was a folder when it was listed
+    assert (known.held, known.folders, known.failures) == ((), (), ())
+
+
 def test_a_folder_that_changed_just_now_has_no_mark(tmp_path):
     (folder,) = listing.list_folders(LOCAL, [str(tmp_path)]).held
     assert folder.mark == ""

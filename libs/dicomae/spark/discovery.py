@@ -52,12 +52,8 @@ def list_files(spark: SparkSession, wish: Wish, *, uri: str) -> Listed:
         Folders are nested deeper than `MAXIMUM_ROUNDS` levels of tasks.
     """
     _, top = source.open_source(uri)
-    listed, left, more = (
-        Listed([], 0, 0),
-        [write_folders(wish.folder, [Held(top, 0, None)])],
-        FOLDERS_AT_FIRST,
-    )
-    return _and_below(spark, wish, uri, listed, left, more)
+    left = [write_folders(wish.folder, [Held(top, 0, None)])]
+    return _and_below(spark, wish, uri, Listed([], 0, 0), left, FOLDERS_AT_FIRST)
 
 
 def list_changed(spark: SparkSession, wish: Wish, known: Location, *, uri: str) -> Listed | None:

@@ -46,7 +46,7 @@ class Origin:
     ----------
     name : the argument that named it, for messages.
     list_files : lists it.
-    list_changed : lists what has changed in known folders, where all can be asked; None where none has a mark.
+    list_changed : lists what has changed in known folders; None where folders have no marks.
     top : the folder, as the ledger writes it, that the listing is complete for; None where it is a list.
     reader : reads a piece of the listing; of a table, a piece of one of its files.
     reach : what all paths begin with, as the ledger writes them, that `reader` can read; None of a table.
