@@ -2,9 +2,11 @@
 
 Only what is new or changed since the last run is read; pixel data never is. Each file ends as exactly
 one row of `files`: parsed, duplicate, duplicate_uid_conflict or quarantined with its reason. SIGTERM
-ends the job after its next commit (ingest.files_per_commit); run it again to go on.
+ends the job after its listing or next commit (ingest.files_per_commit); run it again to go on.
 
   .venv/bin/python jobs/ingest.py --source /pacs --tables DIR             a folder, archives in it inside
+  .venv/bin/python jobs/ingest.py --source /pacs --tables DIR --conf-file conf/nightly.toml
+                                                                          nights: trusts unchanged folders
   .venv/bin/python jobs/ingest.py --source s3://bucket/pacs --tables DIR  an object store
   .venv/bin/python jobs/ingest.py --source /pacs --tables 's3://bucket/dicomae?region=eu-south-1'
   .venv/bin/python jobs/ingest.py --source /media/cd/DICOMDIR --tables DIR

@@ -34,9 +34,10 @@ def known(database: Database, top: str) -> Location | None:
         return None
     path, is_fresh = database.staging / "known-folders.parquet", _note(about) == _state(database.root)
     with database.session() as session:
-        sql.name_table(session, database.root, FILES)
         sql.name_files(session, "remembered", [remembered], FOLDERS)
-        ledger.name_lost(session, database.root)
+        if not is_fresh:
+            sql.name_table(session, database.root, FILES)
+            ledger.name_lost(session, database.root)
         # A copy in any case: another run may put its own in place of what is remembered.
         rows = sql.write(session, f"SELECT {_COLUMNS} FROM remembered" if is_fresh else _KNOWN, path)
     return path if rows else None
