@@ -1,5 +1,6 @@
 """`ingest.trust_folders`: folders that have not changed since the last whole run are left alone."""
 
+import errno
 import os
 import random
 import shutil
@@ -21,9 +22,12 @@ from pyspark.sql import SparkSession
 
 from dicomae import tables
 from dicomae.config import Config
+from dicomae.dicom.listing import Held
 from dicomae.errors import UsageError
-from dicomae.spark import delta, folders
+from dicomae.spark import delta, discovery, folders
 from dicomae.spark.job import Context, execute
+from dicomae.spark.listings import Wish, write_folders
+from dicomae.spark.pieces import Piece
 
 Night = Callable[[], dict[str, Any]]
 
@@ -181,6 +185,45 @@ def test_a_disk_behind_a_link_may_be_away_for_a_night(night: Night, top: Path, t
     write_file(tmp_path / "disk" / "new" / "10.dcm", "1.10")
     counts = night()
     assert (counts["new"], counts["vanished"]) == (1, 0)
+
+
+def test_a_source_may_itself_be_a_link(
+    spark: SparkSession, root: Path, conf: Config, top: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "link").symlink_to(top)
+    write_file(top / "0.dcm", "1.0")
+    delta.prepare(root)
+    trusting = replace(conf, ingest=replace(conf.ingest, trust_folders=True))
+    named = Namespace(source=f"{tmp_path}/link", inventory=None, table=None, columns=None, tables=root)
+    context = Context(spark, trusting, root, named)
+    _rest()
+    assert execute(JOB, context, "ingest")["new"] == 5
+    for number in (6, 7):
+        write_file(top / f"new-{number}" / "1.dcm", f"1.{number}")
+        counts = execute(JOB, context, "ingest")
+        assert (counts["new"], counts["vanished"]) == (1, 0)
+
+
+def test_a_folder_behind_a_link_that_refuses_ends_no_listing(
+    spark: SparkSession, top: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(discovery, "_FOLDERS_TOGETHER", 1)
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (top / name).symlink_to(tmp_path / name)
+    scandir = os.scandir
+
+    def locked(folder: str) -> object:
+        if folder == str(top / "a"):
+            raise PermissionError(errno.EACCES, "locked")
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", locked)
+    wish = Wish(tmp_path, spark.sparkContext.accumulator(0), 60.0)
+    first = write_folders(tmp_path, [Held(str(top), 0, None)])
+    (told,) = discovery._lister(str(top), wish, 100, None)(Piece(first, 0, 1))
+    (row,) = told.to_pylist()
+    assert (row["files"], row["failures"], row["refused"], row["left"]) == (4, 1, False, None)
 
 
 def test_a_link_to_a_folder_above_itself_is_no_way_in(night: Night, top: Path, tmp_path: Path) -> None:

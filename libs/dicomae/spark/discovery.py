@@ -101,18 +101,20 @@ def _lister(uri: str, wish: Wish, more: int, known: Location | None) -> Task:
     """A task that lists its folders, and so many more that it finds in them and that are not known."""
 
     def task(piece: Piece) -> Iterator[pa.RecordBatch]:
-        filesystem, _ = source.open_source(uri)
+        filesystem, top = source.open_source(uri)
         folders = deque(_held(piece))
         listed, left = ListingWriter(wish, source.path_prefix(uri)), piece.rows + more
         refused = False
         while folders and left and not refused:
             together = {f.path: f for f in _taken(folders, min(_FOLDERS_TOGETHER, left))}
             left -= len(together)
-            marks = [folder.mark for folder in together.values()]
+            # The top is listed each time: it may be a link, and is found in no other folder.
+            marks = [folder.mark if folder.path != top else None for folder in together.values()]
             found = source.list_folders(filesystem, list(together), marks, wish.timeout_seconds)
             folders.extend(_to_list(found, together, known))
             listed.write(found, together)
-            refused = any(path in together and together[path].mark is not None for path, *_ in found.failures)
+            failed = (together[path] for path, *_ in found.failures if path in together)
+            refused = any(folder.mark not in (None, LINKED) for folder in failed)
         done = listed.finish()
         told = {
             "listing": done.paths[0].name,
