@@ -19,10 +19,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from dicomae.spark import ingest, origins, quarantine, sql
-from dicomae.spark.ingest import Ingest
-from dicomae.spark.job import Context, Job, Summary, main, staging_folder
-from dicomae.spark.stopping import on_sigterm
+from dicomae.spark import ingest, origins, quarantine
+from dicomae.spark.job import Context, Job, Summary, main
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,13 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(context: Context) -> Summary:
     origin = origins.of(context.arguments, context.config.ingest)
-    with (
-        staging_folder(context) as staging,
-        sql.connected(context.root, staging) as database,
-        on_sigterm() as stop,
-    ):
-        about = Ingest(context.spark, database, context.config, context.run_id, stop)
-        return ingest.ingest(about, origin)
+    with ingest.prepared(context) as prepared:
+        return ingest.ingest(prepared, origin)
 
 
 JOB = Job(

@@ -8,10 +8,8 @@ import sys
 
 from dicomae.config import Config
 from dicomae.errors import Reason
-from dicomae.spark import ingest, origins, sql
-from dicomae.spark.ingest import Ingest
-from dicomae.spark.job import Context, Job, Summary, main, staging_folder
-from dicomae.spark.stopping import on_sigterm
+from dicomae.spark import ingest, origins
+from dicomae.spark.job import Context, Job, Summary, main
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,13 +26,8 @@ def check(arguments: argparse.Namespace, _: Config) -> None:
 
 
 def run(context: Context) -> Summary:
-    with (
-        staging_folder(context) as staging,
-        sql.connected(context.root, staging) as database,
-        on_sigterm() as stop,
-    ):
-        about = Ingest(context.spark, database, context.config, context.run_id, stop)
-        return ingest.retry(about, context.arguments.source, context.arguments.reason)
+    with ingest.prepared(context) as prepared:
+        return ingest.retry(prepared, context.arguments.source, context.arguments.reason)
 
 
 JOB = Job("retry", run, reads=None, sections=("ingest",), writes=ingest.WRITES, on_s3=True, check=check)

@@ -264,7 +264,7 @@ def test_a_run_that_was_stopped_is_not_trusted(
     stop = threading.Event()
     stop.set()
     with monkeypatch.context() as patched:
-        patched.setattr("jobs.ingest.on_sigterm", lambda: nullcontext(stop))
+        patched.setattr("dicomae.spark.ingest.on_sigterm", lambda: nullcontext(stop))
         assert night()["stopped"]
     _rest()
     assert [night()[told] for told in ("new", "listed")] == [1, 0]

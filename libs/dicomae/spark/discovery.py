@@ -25,7 +25,6 @@ FOLDERS_AT_FIRST = 256  # listed by one task before others help
 FOLDERS_PER_TASK = 16384
 _FOLDERS_TOGETHER = 64
 _KNOWN_TOGETHER = 1 << 16
-_TASKS_PER_CORE = 1
 
 Task = Callable[[Piece], Iterator[pa.RecordBatch]]
 
@@ -62,7 +61,10 @@ def list_changed(spark: SparkSession, wish: Wish, known: Location, *, uri: str) 
     None where one of them cannot be asked after: then there may be many, and `list_files` names what refuses.
     """
     listed, left, refused = _round(spark, [known], _lister(uri, wish, FOLDERS_AT_FIRST, known), wish.folder)
-    return None if refused else _and_below(spark, wish, uri, listed, left, FOLDERS_PER_TASK)
+    if refused:
+        wish.found.add(-listed.files)  # which `list_files` finds again
+        return None
+    return _and_below(spark, wish, uri, listed, left, FOLDERS_PER_TASK)
 
 
 def _and_below(
@@ -85,7 +87,7 @@ def _round(
 ) -> tuple[Listed, list[Location], bool]:
     """What tasks found, the folders they left, in files below `written`, and whether a known one refused."""
     files = pieces.whole(folders)
-    each = -(-pieces.rows(files) // (_TASKS_PER_CORE * spark.sparkContext.defaultParallelism))
+    each = -(-pieces.rows(files) // spark.sparkContext.defaultParallelism)
     todo = list(pieces.cut(files, min(each, FOLDERS_PER_TASK)))
     found = pieces.run(spark, todo, task, _FOUND)
 

@@ -8,7 +8,8 @@ What a batch of files has become is committed before the next is read (`dicomae.
 import argparse
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -35,8 +36,10 @@ from dicomae.spark import (
     pieces,
     progress,
     readers,
+    sql,
 )
 from dicomae.spark.edits import Edits
+from dicomae.spark.job import Context, staging_folder
 from dicomae.spark.ledger import Changes
 from dicomae.spark.listings import Listed, Wish
 from dicomae.spark.location import Location
@@ -45,6 +48,7 @@ from dicomae.spark.parts import PART
 from dicomae.spark.pieces import Piece
 from dicomae.spark.progress import Seen, step
 from dicomae.spark.sql import Database
+from dicomae.spark.stopping import on_sigterm
 from dicomae.spark.tally import Tally
 from dicomae.tables import FILES, HEADERS, QUARANTINE
 
@@ -62,6 +66,17 @@ class Ingest:
     config: Config
     run_id: str
     stop: threading.Event  # set: read no further batch
+
+
+@contextmanager
+def prepared(context: Context) -> Iterator[Ingest]:
+    """What a job's run needs, while it is at work."""
+    with (
+        staging_folder(context) as staging,
+        sql.connected(context.root, staging) as database,
+        on_sigterm() as stop,
+    ):
+        yield Ingest(context.spark, database, context.config, context.run_id, stop)
 
 
 def ingest(run: Ingest, origin: Origin) -> dict[str, Any]:

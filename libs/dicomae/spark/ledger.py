@@ -133,13 +133,13 @@ _ITS_FILE = "coalesce(container, path)"  # members go with their archive
 
 _IS_READ_BY_ITSELF = f"(status <> '{FileStatus.CONTAINER}' OR regexp_matches(lower(path), '{ARCHIVES}'))"
 
-# Members that their archive had when an earlier run read it; a run's id begins with the time of its start.
-# Of an archive that did not answer nothing is known.
 # The first condition spares DuckDB to read more than the status of most rows.
 _READ_ARCHIVES = f"""(SELECT path, size, mtime, etag, attempts, run_id FROM files
     WHERE status <> '{FileStatus.PARSED}' AND (status = '{FileStatus.CONTAINER}'
     OR reason IN ('{Reason.ARCHIVE_DAMAGED}', '{Reason.ARCHIVE_BOMB}')))"""
 
+# Members that their archive had when an earlier run read it; a run's id begins with the time of its start.
+# Of an archive that did not answer nothing is known.
 _MISSED = f"""(SELECT member.* FROM files AS member JOIN {_READ_ARCHIVES} AS archive
     ON member.container = archive.path WHERE member.run_id < archive.run_id)"""
 

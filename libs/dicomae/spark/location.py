@@ -155,10 +155,10 @@ def remove(folder: Location) -> None:
 
 def move(file: Location, place: Location) -> None:
     """Put a file in another's place, if there is one; both are local, or in one store."""
-    if isinstance(file, Remote):
-        file.filesystem.move(file.path, str(place.path) if isinstance(place, Remote) else str(place))
+    if isinstance(file, Remote) and isinstance(place, Remote):
+        file.filesystem.move(file.path, place.path)
         return
-    os.replace(file, str(place))
+    os.replace(str(file), str(place))
 
 
 def size(file: Location) -> int:
