@@ -2,7 +2,7 @@
 
 Only what is new or changed since the last run is read; pixel data never is. Each file ends as exactly
 one row of `files`: parsed, duplicate, duplicate_uid_conflict or quarantined with its reason. SIGTERM
-ends the job after its listing or next commit (ingest.files_per_commit); run it again to go on.
+ends a listing at once, and reading after the next commit (ingest.files_per_commit); run it again to go on.
 
   .venv/bin/python jobs/ingest.py --source /pacs --tables DIR             a folder, archives in it inside
   .venv/bin/python jobs/ingest.py --source /pacs --tables DIR --conf-file conf/nightly.toml

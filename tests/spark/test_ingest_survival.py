@@ -197,6 +197,33 @@ def test_sigterm_ends_an_ingest_after_its_commit(
     assert _content(root) == undisturbed
 
 
+def test_sigterm_to_java_too_is_told_in_a_sentence(
+    spark: SparkSession, conf: Config, source: Path, undisturbed: Content, tmp_path: Path
+) -> None:
+    root, configuration = tmp_path / "tables", _configuration(tmp_path, files_per_commit=20)
+    run = Run(source, root, configuration, tmp_path / "log", starter=("setsid",))
+    assert run.wait_for(lambda: delta.exists(root, tables.FILES) and _commits(root) >= 4)
+    os.killpg(run.process.pid, signal.SIGTERM)
+    code, out, errors = run.end()
+    assert (code, out) == (1, []), errors
+    told = [line for line in errors.splitlines() if line.startswith("error: ")]
+    assert [line.split(",")[0] for line in told] == ["error: ended by SIGTERM"], errors
+    assert "Traceback" not in errors
+    _ingest(spark, root, conf, source)
+    assert _content(root) == undisturbed
+
+
+def test_sigterm_ends_a_listing_at_once(source: Path, tmp_path: Path) -> None:
+    root = tmp_path / "tables"
+    run = Run(source, root, _configuration(tmp_path, files_per_commit=20), tmp_path / "log")
+    assert run.wait_for(run.has_begun)
+    run.process.send_signal(signal.SIGTERM)
+    code, out, errors = run.end()
+    assert (code, out) == (1, []), errors
+    assert "error: interrupted; run again to go on" in errors.splitlines()
+    assert list((root / "_staging").iterdir()) == []
+
+
 def test_that_java_was_killed_is_told_in_a_sentence_and_nothing_else(source: Path, tmp_path: Path) -> None:
     root, configuration = tmp_path / "tables", _configuration(tmp_path, files_per_commit=20)
     run = Run(source, root, configuration, tmp_path / "log")

@@ -8,7 +8,7 @@ import threading
 import time
 from argparse import Namespace
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -255,16 +255,19 @@ def test_where_the_folders_are_forgotten_or_the_ledger_is_all_is_listed(night: N
     assert (counts["listed"], counts["new"], counts["rows"]) == (4, 4, 4)
 
 
+def _stopped(stop: threading.Event) -> AbstractContextManager[None]:
+    stop.set()
+    return nullcontext()
+
+
 def test_a_run_that_was_stopped_is_not_trusted(
     night: Night, top: Path, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _rest()
     night()
     write_file(top / "new" / "7.dcm", "1.7")
-    stop = threading.Event()
-    stop.set()
     with monkeypatch.context() as patched:
-        patched.setattr("dicomae.spark.ingest.on_sigterm", lambda: nullcontext(stop))
+        patched.setattr("dicomae.spark.ingest.on_sigterm", _stopped)
         assert night()["stopped"]
     _rest()
     assert [night()[told] for told in ("new", "listed")] == [1, 0]

@@ -1,12 +1,14 @@
 """A failure is one sentence with a remedy; its message is never shown."""
 
+import threading
 from pathlib import Path
 
 import deltalake
 import pyarrow as pa
 import pytest
-from py4j.protocol import Py4JError, Py4JNetworkError
+from py4j.protocol import Py4JError, Py4JJavaError, Py4JNetworkError
 
+from dicomae.spark import stopping
 from dicomae.spark.failures import PLACES, sentence
 
 
@@ -51,6 +53,30 @@ def test_a_java_that_was_killed_is_said_to_be_so(tmp_path: Path, lost: Exception
         said = sentence(error, tmp_path)
         assert "Java was ended from outside" in said
         assert "spark.driver_memory" in said
+
+
+class _Unspeakable(Py4JJavaError):
+    """An error of a Java that has ended since: its message is Java's to tell."""
+
+    def __init__(self) -> None:
+        Exception.__init__(self)
+
+    def __str__(self) -> str:
+        raise ConnectionRefusedError(111, "a socket")
+
+
+def test_an_error_whose_java_has_ended_is_said_to_be_so(tmp_path: Path) -> None:
+    assert "Java was ended from outside" in sentence(_raised(_Unspeakable()), tmp_path)
+
+
+def test_what_fails_after_sigterm_is_its_doing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    came = threading.Event()
+    monkeypatch.setattr(stopping, "CAME", came)
+    failed = _raised(_Unspeakable())
+    assert "SIGTERM" not in sentence(failed, tmp_path)
+    came.set()
+    assert sentence(failed, tmp_path).startswith("ended by SIGTERM")
+    assert "a disk is full" in sentence(_raised(OSError(28, "No space left on device")), tmp_path)
 
 
 def test_what_java_itself_answers_is_no_end_of_java(tmp_path: Path) -> None:

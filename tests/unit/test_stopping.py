@@ -1,7 +1,9 @@
 """Signals: raised where nothing is half done."""
 
 import signal
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext, suppress
 
 import pytest
 
@@ -14,6 +16,7 @@ def _handlers() -> Iterator[None]:
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
+    stopping.CAME.clear()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -43,8 +46,41 @@ def test_a_handler_that_the_work_installs_stays() -> None:
 
 def test_sigterm_is_a_wish_where_it_is_asked_for() -> None:
     stopping.interrupt_on_sigterm()
-    with stopping.on_sigterm() as stop:
+    before, stop = signal.getsignal(signal.SIGTERM), threading.Event()
+    with stopping.on_sigterm(stop):
         assert not stop.is_set()
         signal.raise_signal(signal.SIGTERM)
         assert stop.is_set()
-    assert signal.getsignal(signal.SIGTERM) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize("on_ctrl_c", [signal.SIG_IGN, signal.SIG_DFL, lambda _, __: None])
+def test_sigterm_interrupts_whatever_ctrl_c_does(on_ctrl_c: Callable[[int, object], None] | int) -> None:
+    stopping.interrupt_on_sigterm()
+    signal.signal(signal.SIGINT, on_ctrl_c)
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGTERM)
+
+
+def test_sigterm_cancels_what_ctrl_c_cancels() -> None:
+    cancelled = []
+    stopping.interrupt_on_sigterm()
+    signal.signal(signal.SIGINT, lambda number, _: cancelled.append(number))
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGTERM)
+    assert cancelled == [signal.SIGTERM]
+
+
+@pytest.mark.parametrize(
+    "waiting",
+    [
+        nullcontext(),
+        stopping.on_sigterm(threading.Event()),
+        stopping.interrupted_afterwards(),
+    ],
+)
+def test_that_sigterm_came_is_remembered(waiting: AbstractContextManager[None]) -> None:
+    stopping.interrupt_on_sigterm()
+    with suppress(KeyboardInterrupt), waiting:
+        signal.raise_signal(signal.SIGTERM)
+    assert stopping.CAME.is_set()

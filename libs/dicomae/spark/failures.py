@@ -7,9 +7,9 @@ import traceback
 from collections.abc import Iterator
 
 from deltalake.exceptions import DeltaError
-from py4j.protocol import Py4JError, Py4JNetworkError
+from py4j.protocol import Py4JError, Py4JJavaError, Py4JNetworkError
 
-from dicomae.spark import location
+from dicomae.spark import location, stopping
 from dicomae.spark.location import Location
 
 PLACES = "_last_error.txt"
@@ -46,10 +46,13 @@ def sentence(error: BaseException, root: Location) -> str:
     """What went wrong in words, without any message that could hold a patient's value."""
     places = _kept(error, root)
     for cause in _chain(error):
-        text = str(cause)
+        text = _text(cause)
         for sign, meaning in _CAUSES:
             if sign in text:
                 return f"{meaning}, then run again ({places})"
+    if stopping.CAME.is_set():
+        return f"ended by SIGTERM, which came to Java too; run again to go on ({places})"
+    for cause in _chain(error):
         if _is_java_lost(cause):
             return f"{_JAVA_ENDED}, then run again ({places})"
         if isinstance(cause, DeltaError):
@@ -59,8 +62,17 @@ def sentence(error: BaseException, root: Location) -> str:
 
 def _is_java_lost(cause: BaseException) -> bool:
     """Whether Java no longer answers; Py4J then raises its own error without what Java would have said."""
-    is_silent = type(cause) is Py4JError and "Trace:" not in str(cause)
-    return is_silent or isinstance(cause, _CONNECTION_LOST)
+    if type(cause) is Py4JError:
+        return "Trace:" not in str(cause)
+    return isinstance(cause, _CONNECTION_LOST) or (isinstance(cause, Py4JJavaError) and not _text(cause))
+
+
+def _text(cause: BaseException) -> str:
+    """The message; "" of an error of Java that has ended since, for Java alone knows it."""
+    try:
+        return str(cause)
+    except (Py4JError, OSError):
+        return ""
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -74,9 +74,8 @@ def prepared(context: Context) -> Iterator[Ingest]:
     with (
         staging_folder(context) as staging,
         sql.connected(context.root, staging) as database,
-        on_sigterm() as stop,
     ):
-        yield Ingest(context.spark, database, context.config, context.run_id, stop)
+        yield Ingest(context.spark, database, context.config, context.run_id, threading.Event())
 
 
 def ingest(run: Ingest, origin: Origin) -> dict[str, Any]:
@@ -93,10 +92,11 @@ def ingest(run: Ingest, origin: Origin) -> dict[str, Any]:
     with step(run.spark, f"comparing {listed.files:,} files with the ledger"):
         together = run.config.ingest.files_per_commit
         changes = ledger.changes(run.database, listed, origin.top, origin.reach, together)
-    read, whole = take_in(run, changes, origin.reader, is_table=origin.is_table)
-    ended = _ended(run, read, whole)
-    if whole and origin.top is not None and origin.list_changed is not None:
-        folders.remember(run.database, origin.top, listed.visited)
+    with on_sigterm(run.stop):
+        read, whole = take_in(run, changes, origin.reader, is_table=origin.is_table)
+        ended = _ended(run, read, whole)
+        if whole and origin.top is not None and origin.list_changed is not None:
+            folders.remember(run.database, origin.top, listed.visited)
     told = {"listed": listed.files, "trusted": listed.trusted, "new": read["files"]}
     return {"source": origin.top, **told, **ended}
 
@@ -136,8 +136,9 @@ def retry(run: Ingest, uri: str, reasons: Sequence[str]) -> dict[str, Any]:
     """Read quarantined files below `uri` again, of `reasons` or all; counts of the ledger afterwards."""
     _, top = source.open_source(uri)
     changes = ledger.to_retry(run.database, source.path_prefix(uri) + top, reasons)
-    read, whole = take_in(run, changes, readers.file_reader(uri, run.config.ingest))
-    return {"retried": read["files"], **_ended(run, read, whole)}
+    with on_sigterm(run.stop):
+        read, whole = take_in(run, changes, readers.file_reader(uri, run.config.ingest))
+        return {"retried": read["files"], **_ended(run, read, whole)}
 
 
 def take_in(

@@ -1,4 +1,4 @@
-"""SIGTERM: what Ctrl-C is, or where an ingest reads, a wish: it ends after its next commit."""
+"""SIGTERM: what Ctrl-C is, or where an ingest reads and commits, a wish: it ends after its next commit."""
 
 import signal
 import threading
@@ -8,10 +8,20 @@ from types import FrameType
 
 from dicomae.spark.progress import note
 
+CAME = threading.Event()  # SIGTERM has come to this process; perhaps to all of its group, Java among them
+
 
 def interrupt_on_sigterm() -> None:
-    """Let SIGTERM raise KeyboardInterrupt from here on, so that the job ends with a sentence."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """Let SIGTERM do from here on what Ctrl-C does, so that the job ends with a sentence."""
+    signal.signal(signal.SIGTERM, _interrupt)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    CAME.set()
+    on_ctrl_c = signal.getsignal(signal.SIGINT)  # once Spark has started, it cancels what runs
+    if callable(on_ctrl_c):
+        on_ctrl_c(number, frame)
+    raise KeyboardInterrupt
 
 
 @contextmanager
@@ -22,9 +32,11 @@ def interrupted_afterwards() -> Iterator[None]:
     """
     came = threading.Event()
 
-    def wish(_: int, __: FrameType | None) -> None:
+    def wish(number: int, _: FrameType | None) -> None:
         note("  interrupted: ends when Spark has started")
         came.set()
+        if number == signal.SIGTERM:
+            CAME.set()
 
     before = {number: signal.signal(number, wish) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -38,16 +50,16 @@ def interrupted_afterwards() -> Iterator[None]:
 
 
 @contextmanager
-def on_sigterm() -> Iterator[threading.Event]:
-    """An event that SIGTERM sets while the block runs; for the main thread, where Python has its signals."""
-    stop = threading.Event()
+def on_sigterm(stop: threading.Event) -> Iterator[None]:
+    """Let SIGTERM set `stop` while the block runs; for the main thread, where Python has its signals."""
 
     def wish(_: int, __: FrameType | None) -> None:
         note("  SIGTERM: ends after the next commit")
+        CAME.set()
         stop.set()
 
     before = signal.signal(signal.SIGTERM, wish)
     try:
-        yield stop
+        yield
     finally:
         signal.signal(signal.SIGTERM, before)
