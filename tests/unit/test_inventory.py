@@ -15,8 +15,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from dicomae.dicom import inventory
+from dicomae.dicom.folders import list_folders
 from dicomae.dicom.inventory import Place
-from dicomae.dicom.listing import LISTED, list_folders
+from dicomae.dicom.listing import LISTED
 from dicomae.errors import UsageError
 
 LOCAL = pafs.LocalFileSystem()

@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 
 from dicomae.dicom import hdfs
-from dicomae.dicom.listing import LISTED, Listing, list_folders, list_paths
+from dicomae.dicom.folders import list_folders
+from dicomae.dicom.listing import LISTED, Listing, list_paths
 from dicomae.dicom.reading import read_headers
 from dicomae.errors import UsageError
 

@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 from pyspark.sql import SparkSession
 
 from dicomae.dicom import source
-from dicomae.dicom.listing import LINKED, Held, Listing
+from dicomae.dicom.listing import Held, Listing
+from dicomae.dicom.local_folders import LINKED
 from dicomae.errors import JobError
 from dicomae.spark import pieces
 from dicomae.spark.listings import Listed, ListingWriter, Wish, write_folders
@@ -112,7 +113,7 @@ def _lister(uri: str, wish: Wish, more: int, known: Location | None) -> Task:
             left -= len(together)
             # The top is listed each time: it may be a link, and is found in no other folder.
             marks = [folder.mark if folder.path != top else None for folder in together.values()]
-            found = source.list_folders(filesystem, list(together), marks, wish.timeout_seconds)
+            found = source.list_folders(filesystem, list(together), marks, top, wish.timeout_seconds)
             folders.extend(_to_list(found, together, known))
             listed.write(found, together)
             failed = (together[path] for path, *_ in found.failures if path in together)
@@ -135,10 +136,10 @@ def _lister(uri: str, wish: Wish, more: int, known: Location | None) -> Task:
 
 def _to_list(found: Listing, holders: Mapping[str, Held], known: Location | None) -> Iterator[Held]:
     """The folders that were found and are not known; what was reached through a link is never known."""
-    for path in _unknown([path for path in found.folders if path not in found.links], known):
-        is_below_link = holders[posixpath.dirname(path)].mark == LINKED
-        yield Held(path, 0, LINKED if is_below_link else None)
-    yield from (Held(path, 0, LINKED) for path in sorted(found.links))
+    linked = [f for f in found.folders if f in found.links or holders[posixpath.dirname(f)].mark == LINKED]
+    yield from (Held(path, 0, LINKED) for path in linked)
+    direct = sorted(set(found.folders) - set(linked))
+    yield from (Held(path, 0, None) for path in _unknown(direct, known))
 
 
 def _unknown(folders: Sequence[str], known: Location | None) -> Sequence[str]:
