@@ -13,10 +13,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import files
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from files import write_file
+from ingesting import Ingesting
 from jobs.ingest import JOB
 from pyspark.sql import SparkSession
 
@@ -24,9 +25,9 @@ from dicomae import tables
 from dicomae.config import Config
 from dicomae.dicom.listing import Held
 from dicomae.errors import UsageError
-from dicomae.spark import delta, discovery, folders
+from dicomae.spark import delta, discovery, folders, ingest
 from dicomae.spark.job import Context, execute
-from dicomae.spark.listings import Wish, write_folders
+from dicomae.spark.listings import Listed, Wish, write_folders
 from dicomae.spark.pieces import Piece
 
 Night = Callable[[], dict[str, Any]]
@@ -36,7 +37,7 @@ Night = Callable[[], dict[str, Any]]
 def top(tmp_path: Path) -> Path:
     top = tmp_path / "pacs"
     for number in range(1, 5):
-        write_file(top / f"study-{number // 3}" / f"{number}.dcm", f"1.{number}")
+        _write(top / f"study-{number // 3}" / f"{number}.dcm", f"1.{number}")
     return top
 
 
@@ -52,6 +53,19 @@ def night(spark: SparkSession, root: Path, conf: Config, top: Path) -> Night:
     return run
 
 
+@pytest.fixture
+def older(spark: SparkSession, root: Path, conf: Config, top: Path) -> Ingesting:
+    """A run that trusts no folder."""
+    return Ingesting(spark, root, conf, top)
+
+
+def _write(path: Path, uid: str, **elements: object) -> Path:
+    """A file that was last written to an hour ago."""
+    files.write_file(path, uid, **elements)
+    os.utime(path, (0, time.time() - 3600))
+    return path
+
+
 def _rest() -> None:
     """Until the folders have been left alone so long that a night gives them their marks."""
     time.sleep(2.1)
@@ -64,9 +78,9 @@ def _files(root: Path) -> dict[str, dict[str, Any]]:
 def test_a_night_looks_only_at_what_has_changed(night: Night, top: Path, root: Path) -> None:
     _rest()
     assert night()["listed"] == 4
-    write_file(top / "study-1" / "5.dcm", "1.5")
+    _write(top / "study-1" / "5.dcm", "1.5")
     (top / "study-1" / "3.dcm").unlink()
-    write_file(top / "new" / "6.dcm", "1.6")
+    _write(top / "new" / "6.dcm", "1.6")
     _rest()
     counts = night()
     assert (counts["listed"], counts["new"], counts["files"], counts["vanished"]) == (3, 2, 6, 1)
@@ -81,14 +95,14 @@ def test_what_was_written_over_in_place_is_seen_where_folders_are_not_trusted(
 ) -> None:
     _rest()
     night()
-    write_file(top / "study-0" / "1.dcm", "1.1", SeriesDescription="written over, and longer")
+    _write(top / "study-0" / "1.dcm", "1.1", SeriesDescription="written over, and longer")
     assert night()["new"] == 0
     arguments = Namespace(source=str(top), inventory=None, table=None, columns=None, tables=root)
     assert execute(JOB, Context(spark, conf, root, arguments), "ingest")["new"] == 1
 
 
 def test_a_folder_that_holds_a_file_in_quarantine_is_looked_at(night: Night, top: Path, root: Path) -> None:
-    whole = write_file(top / "study-1" / "slow.dcm", "1.7").read_bytes()
+    whole = _write(top / "study-1" / "slow.dcm", "1.7").read_bytes()
     (top / "study-1" / "slow.dcm").write_bytes(whole[:200])
     _rest()
     night()
@@ -108,7 +122,7 @@ def test_a_folder_whose_headers_are_lost_is_looked_at(night: Night, top: Path, r
 
 
 def test_folders_that_were_moved_here_are_new(night: Night, top: Path, tmp_path: Path) -> None:
-    write_file(tmp_path / "other" / "moved" / "series" / "8.dcm", "1.8")
+    _write(tmp_path / "other" / "moved" / "series" / "8.dcm", "1.8")
     _rest()
     night()
     os.rename(tmp_path / "other" / "moved", top / "moved")  # the folder of the series itself is unchanged
@@ -119,7 +133,7 @@ def test_folders_that_were_moved_here_are_new(night: Night, top: Path, tmp_path:
 def test_a_file_that_could_not_be_told_from_a_member_stays_in_the_ledger(
     night: Night, top: Path, root: Path
 ) -> None:
-    write_file(top / "study-1" / "some.zip!1.dcm", "1.9")
+    _write(top / "study-1" / "some.zip!1.dcm", "1.9")
     _rest()
     assert night()["quarantined"] == 1
     for _ in range(2):
@@ -130,10 +144,10 @@ def test_another_folder_in_the_place_of_one_is_seen_and_so_is_a_link_that_leads_
     night: Night, top: Path, root: Path, tmp_path: Path
 ) -> None:
     for name, uid in (("kept", "2.1"), ("one", "2.2"), ("two", "2.3")):
-        write_file(tmp_path / name / "1.dcm", uid)
+        _write(tmp_path / name / "1.dcm", uid)
     (top / "link").symlink_to(tmp_path / "one")
     (top / "folder").mkdir()
-    write_file(top / "folder" / "1.dcm", "2.4")
+    _write(top / "folder" / "1.dcm", "2.4")
     _rest()
     night()
     os.rename(top / "folder", tmp_path / "away")
@@ -175,14 +189,14 @@ def test_a_night_that_cannot_ask_after_a_folder_lists_all_as_others_do(
 
 
 def test_a_disk_behind_a_link_may_be_away_for_a_night(night: Night, top: Path, tmp_path: Path) -> None:
-    write_file(tmp_path / "disk" / "study" / "9.dcm", "1.9")
+    _write(tmp_path / "disk" / "study" / "9.dcm", "1.9")
     (top / "disk").symlink_to(tmp_path / "disk")
     _rest()
     assert night()["new"] == 5
     os.rename(tmp_path / "disk", tmp_path / "away")
     assert night()["vanished"] == 1
     os.rename(tmp_path / "away", tmp_path / "disk")
-    write_file(tmp_path / "disk" / "new" / "10.dcm", "1.10")
+    _write(tmp_path / "disk" / "new" / "10.dcm", "1.10")
     counts = night()
     assert (counts["new"], counts["vanished"]) == (1, 0)
 
@@ -191,7 +205,7 @@ def test_a_source_may_itself_be_a_link(
     spark: SparkSession, root: Path, conf: Config, top: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "link").symlink_to(top)
-    write_file(top / "0.dcm", "1.0")
+    _write(top / "0.dcm", "1.0")
     delta.prepare(root)
     trusting = replace(conf, ingest=replace(conf.ingest, trust_folders=True))
     named = Namespace(source=f"{tmp_path}/link", inventory=None, table=None, columns=None, tables=root)
@@ -199,7 +213,7 @@ def test_a_source_may_itself_be_a_link(
     _rest()
     assert execute(JOB, context, "ingest")["new"] == 5
     for number in (6, 7):
-        write_file(top / f"new-{number}" / "1.dcm", f"1.{number}")
+        _write(top / f"new-{number}" / "1.dcm", f"1.{number}")
         counts = execute(JOB, context, "ingest")
         assert (counts["new"], counts["vanished"]) == (1, 0)
 
@@ -227,7 +241,7 @@ def test_a_folder_behind_a_link_that_refuses_ends_no_listing(
 
 
 def test_a_link_to_a_folder_above_itself_is_no_way_in(night: Night, top: Path, tmp_path: Path) -> None:
-    write_file(tmp_path / "other" / "9.dcm", "1.9")
+    _write(tmp_path / "other" / "9.dcm", "1.9")
     (top / "study-0" / "link").symlink_to(tmp_path / "other")
     _rest()
     night()
@@ -236,6 +250,88 @@ def test_a_link_to_a_folder_above_itself_is_no_way_in(night: Night, top: Path, t
     counts = night()
     assert (counts["files"], counts["duplicates"], counts["vanished"]) == (6, 0, 0)
     assert counts["reasons"] == {"io_error": 1}
+
+
+def test_a_folder_that_gave_its_place_to_a_link_to_one_above_it_is_no_way_in(
+    night: Night, top: Path, tmp_path: Path
+) -> None:
+    """Nor is what lies below it, though a folder of that name was known there."""
+    _write(top / "a" / "study-0" / "series" / "5.dcm", "1.5")
+    _write(tmp_path / "other" / "6.dcm", "1.6")
+    (tmp_path / "other" / "study-0").symlink_to(top)
+    _rest()
+    night()
+    (top / "a").rename(tmp_path / "a")
+    _write(top / "series" / "7.dcm", "1.7")
+    (top / "a").symlink_to(tmp_path / "other")
+    counts = night()
+    assert (counts["rows"], counts["duplicates"], counts["vanished"]) == (7, 0, 0)  # below a link, who knows
+    assert counts["reasons"] == {"io_error": 1}
+
+
+def test_what_another_run_read_in_a_folder_is_looked_at(
+    night: Night, top: Path, root: Path, tmp_path: Path, older: Ingesting
+) -> None:
+    """It may have been another folder then, which had its place for a while."""
+    _write(top / "a" / "sub" / "1.dcm", "2.1")
+    _write(tmp_path / "b" / "sub" / "1.dcm", "3.1", SeriesDescription="of another size")
+    _rest()
+    night()
+    (top / "a").rename(tmp_path / "a")
+    (tmp_path / "b").rename(top / "a")
+    assert older.of(source=str(top / "a"))["new"] == 1
+    (top / "a").rename(tmp_path / "b")
+    (tmp_path / "a").rename(top / "a")
+    assert night()["new"] == 1
+    held = {row["path"]: row["SOPInstanceUID"] for row in delta.read_small(root, tables.FILES).to_pylist()}
+    assert held[f"{top}/a/sub/1.dcm"] == "2.1"
+    assert night()["listed"] == 0
+
+
+def test_where_an_older_run_writes_last_all_it_wrote_is_looked_at(
+    night: Night, top: Path, root: Path, older: Ingesting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It had listed before a file came that the newer run found, and takes it for vanished."""
+    _rest()
+    night()
+    listed, remember, found = ingest._listed, folders.remember, list[Listed]()
+    with monkeypatch.context() as patched:
+        patched.setattr(ingest, "_listed", lambda *given: found.append(listed(*given)) or found[0])
+        older()
+
+    def after_the_older(*given: Any) -> None:
+        with monkeypatch.context() as patched:
+            patched.setattr(folders, "remember", remember)
+            patched.setattr(ingest, "_listed", lambda *_: found[0])
+            older()
+        remember(*given)
+
+    _write(top / "study-1" / "late.dcm", "1.9")
+    _rest()
+    with monkeypatch.context() as patched:
+        patched.setattr(folders, "remember", after_the_older)
+        night()
+    assert _files(root)["late.dcm"]["vanished"]
+    night()
+    assert not _files(root)["late.dcm"]["vanished"]
+    assert night()["listed"] == 0
+
+
+def test_a_ledger_that_was_restored_is_compared_with_all(night: Night, root: Path, top: Path) -> None:
+    """Also where it has as many files: the power may have failed before the last commit was on the disk."""
+    _rest()
+    night()
+    shutil.copytree(root / tables.FILES.name, root / "backup")
+    (top / "study-0" / "1.dcm").unlink()
+    _write(top / "study-0" / "9.dcm", "1.9")
+    _rest()
+    night()
+    shutil.rmtree(root / tables.FILES.name)
+    (root / "backup").rename(root / tables.FILES.name)
+    assert night()["listed"] == 4
+    assert {name for name, row in _files(root).items() if not row["vanished"]} == {
+        f"{number}.dcm" for number in (9, 2, 3, 4)
+    }
 
 
 def test_where_the_folders_are_forgotten_or_the_ledger_is_all_is_listed(night: Night, root: Path) -> None:
@@ -265,7 +361,7 @@ def test_a_run_that_was_stopped_is_not_trusted(
 ) -> None:
     _rest()
     night()
-    write_file(top / "new" / "7.dcm", "1.7")
+    _write(top / "new" / "7.dcm", "1.7")
     with monkeypatch.context() as patched:
         patched.setattr("dicomae.spark.ingest.on_sigterm", _stopped)
         assert night()["stopped"]
@@ -291,17 +387,17 @@ def test_nights_that_trust_find_what_nights_that_do_not_find(
 
 def _something_happens(top: Path, chance: random.Random) -> None:
     placed = sorted(path for path in top.rglob("*") if not path.name.startswith("."))
-    files, inside = [p for p in placed if p.is_file()], [top, *(p for p in placed if p.is_dir())]
+    placed_files, inside = [p for p in placed if p.is_file()], [top, *(p for p in placed if p.is_dir())]
     new = chance.choice(inside) / f"{chance.randrange(10**6)}"
     match chance.randrange(5):
         case 0:
-            write_file(new / "deep" / "1.dcm", f"3.{new.name}")
+            _write(new / "deep" / "1.dcm", f"3.{new.name}")
         case 1:
-            write_file(new.with_suffix(".dcm"), f"3.{new.name}")
+            _write(new.with_suffix(".dcm"), f"3.{new.name}")
         case 2:
-            chance.choice(files).unlink()
+            chance.choice(placed_files).unlink()
         case 3:
-            os.rename(chance.choice(files), new.with_suffix(".moved"))
+            os.rename(chance.choice(placed_files), new.with_suffix(".moved"))
         case 4:
             moved = chance.choice(inside)
             if moved != top and not new.is_relative_to(moved):

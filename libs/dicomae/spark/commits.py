@@ -27,8 +27,10 @@ _TRIES = 20
 Wanted: TypeAlias = Callable[[Location], Edits]
 
 
-def commit(spark: SparkSession, root: Location, wanted: Wanted, written: pa.Table, staging: Location) -> None:
-    """Commit the parts that tasks wrote (rows of `parts.PART`), and the edits that are wanted with them.
+def commit(
+    spark: SparkSession, root: Location, run_id: str, wanted: Wanted, written: pa.Table, staging: Location
+) -> None:
+    """Commit the parts that a run's tasks wrote (rows of `parts.PART`), and the edits that go with them.
 
     Raises
     ------
@@ -43,14 +45,16 @@ def commit(spark: SparkSession, root: Location, wanted: Wanted, written: pa.Tabl
         edited = edits.apply(spark, wanted(folder), root)
         try:
             for table in _ORDER:
-                _replace(root, table, written, edited, versions[table.name])
+                _replace(root, run_id, table, versions[table.name], written, edited)
         except ConflictError:
             continue
         return
     raise JobError(f"--tables {root}: other runs write all the time; run again when they have ended")
 
 
-def _replace(root: Location, table: Table, written: pa.Table, edited: pa.Table, version: int) -> None:
+def _replace(
+    root: Location, run_id: str, table: Table, version: int, written: pa.Table, edited: pa.Table
+) -> None:
     """Commit a table's new parts; of those that were edited, what they have become."""
     new, changed = (rows.filter(pc.equal(rows["table"], table.name)) for rows in (written, edited))
     stays = pc.invert(pc.is_in(new["path"], changed["part"]))
@@ -58,4 +62,4 @@ def _replace(root: Location, table: Table, written: pa.Table, edited: pa.Table, 
     held = pc.invert(pc.is_in(changed["part"], new["path"]))
     removed = changed["part"].filter(held).to_pylist()
     added = pa.concat_tables([new.filter(stays), become])
-    delta.commit_parts(root, table, added, version, overwrite=False, removed=removed)
+    delta.commit_parts(root, table, added, version, overwrite=False, removed=removed, run_id=run_id)

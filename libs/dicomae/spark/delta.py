@@ -5,7 +5,7 @@ Parquet parts that tasks have written (`dicomae.spark.parts`) and enter by one c
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -29,6 +29,8 @@ _PROPERTIES = {
     "delta.appendOnly": "false",
 }
 
+_RUN_ID = "run_id"
+
 _KEPT: ContextVar[dict[str, DeltaTable] | None] = ContextVar("tables kept open", default=None)
 
 
@@ -37,6 +39,14 @@ class State(NamedTuple):
 
     id: str  # Delta's, given when the table was created
     version: int
+
+
+class Commit(NamedTuple):
+    """A commit of a table; one made anew or restored from a backup has others of the same versions."""
+
+    table_id: str
+    version: int
+    timestamp: int  # milliseconds since 1970
 
 
 def prepare(root: Location) -> None:
@@ -97,11 +107,29 @@ def state(root: Location, table: Table) -> State:
     return State(str(found.metadata().id), int(found.version()))
 
 
-def last_commit(root: Location, table: Table) -> str:
-    """The table's id, version and the time of that version's commit."""
+def last_commit(root: Location, table: Table) -> Commit:
+    """The table's newest commit."""
     found = _open(root, table)
     (newest,) = found.history(1)
-    return f"{found.metadata().id}:{found.version()}:{newest['timestamp']}"
+    return Commit(str(found.metadata().id), int(found.version()), int(newest["timestamp"]))
+
+
+def runs_since(root: Location, table: Table, commit: Commit) -> set[str] | None:
+    """The runs of all later commits ("" where one names none); None where the table never had that commit."""
+    found = _open(root, table)
+    if str(found.metadata().id) != commit.table_id or found.version() < commit.version:
+        return None
+    *later, same = found.history(found.version() - commit.version + 1)
+    if (int(same["version"]), int(same["timestamp"])) != commit[1:]:
+        return None
+    return {str(each.get(_RUN_ID, "")) for each in later}
+
+
+def parts_since(root: Location, table: Table, commit: Commit) -> list[Location]:
+    """Parts that the table has now, and had not after one of its commits."""
+    uri, options = _named(root, table)
+    before = DeltaTable(uri, version=commit.version, storage_options=options).file_uris()
+    return _located(root, table, set(_open(root, table).file_uris()) - set(before))
 
 
 def read(spark: SparkSession, root: Path, table: Table) -> DataFrame:
@@ -112,8 +140,11 @@ def read(spark: SparkSession, root: Path, table: Table) -> DataFrame:
 
 def parts(root: Location, table: Table) -> list[Location]:
     """The table's Parquet parts as it stands now."""
-    folder = root / table.name
-    return [folder / uri.rpartition("/")[2] for uri in _open(root, table).file_uris()]
+    return _located(root, table, _open(root, table).file_uris())
+
+
+def _located(root: Location, table: Table, uris: Iterable[str]) -> list[Location]:
+    return [root / table.name / uri.rpartition("/")[2] for uri in uris]
 
 
 def is_empty(root: Location, table: Table) -> bool:
@@ -176,6 +207,7 @@ def commit_parts(
     read_version: int,
     overwrite: bool,
     removed: Sequence[str] = (),
+    run_id: str = "",
 ) -> int:
     """Add (or, to `overwrite`, put in place of all) the parts that tasks wrote, in one commit.
 
@@ -184,6 +216,7 @@ def commit_parts(
     parts : rows of `parts.PART`.
     read_version : the table's version that the parts were computed from.
     removed : names of parts that leave the table by the same commit.
+    run_id : of the run that commits, for `runs_since`.
 
     Returns
     -------
@@ -211,7 +244,7 @@ def commit_parts(
             actions,
             "overwrite" if overwrite else "append",
             Schema.from_arrow(table.schema),
-            commit_properties=CommitProperties(app_transactions=[transaction]),
+            commit_properties=CommitProperties({_RUN_ID: run_id}, app_transactions=[transaction]),
         )
     except CommitFailedError as error:
         raise ConflictError(table.name) from error

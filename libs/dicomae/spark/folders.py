@@ -5,9 +5,10 @@ folder is trusted only where the ledger agrees with it.
 """
 
 import hashlib
+import json
 from collections.abc import Sequence
+from typing import NamedTuple
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dicomae.errors import FileStatus
@@ -20,52 +21,82 @@ from dicomae.tables import FILES, HEADERS
 KEPT = "_folders"
 
 
-def known(database: Database, top: str) -> Location | None:
+class State(NamedTuple):
+    """The newest commits of the ledger, and of the rows that it speaks of."""
+
+    files: delta.Commit
+    headers: delta.Commit
+
+
+def state(root: Location) -> State:
+    """What the ledger is now; no other run has written where it is the same."""
+    return State(*(delta.last_commit(root, table) for table in (FILES, HEADERS)))
+
+
+def known(database: Database, top: str, now: State) -> Location | None:
     """The folders below `top` as the last whole run left them, a file of `FOLDERS`; None where none has.
 
     Without a mark are those in doubt: that hold a file in quarantine, which may have been cut while it was
-    written and is whole now; and, where others have written the tables since, of which the ledger has not as
-    many files as were seen, as after a loss, or whose rows of `headers` are lost.
+    written and is whole now; and, where other runs have written since, those with rows that these wrote, of
+    which the ledger has not as many files as were seen, or whose rows of `headers` are lost.
+
+    Parameters
+    ----------
+    now : the ledger's `state`.
     """
     remembered = _place(database.root, top)
     try:
-        about = location.parquet_file(remembered).metadata
-    except (OSError, pa.ArrowInvalid):  # never written; or not yet on the disk when the power failed
+        then = _noted(location.parquet_file(remembered).metadata)
+    except (OSError, ValueError):  # never written; or not yet on the disk when the power failed
         return None
-    path, is_fresh = database.staging / "known-folders.parquet", _note(about) == _state(database.root)
+    query = f"SELECT {_COLUMNS} FROM remembered"
     with database.session() as session:
         sql.name_files(session, "remembered", [remembered], FOLDERS)
-        if not is_fresh:
+        if then != now:
+            if None in _runs_since(database.root, then):  # restored from a backup, or made anew
+                return None
+            written = delta.parts_since(database.root, FILES, then.files)
+            sql.name_files(session, "written", written, FILES.schema)
             sql.name_table(session, database.root, FILES)
             ledger.name_lost(session, database.root)
+            query = _KNOWN
         # A copy in any case: another run may put its own in place of what is remembered.
-        rows = sql.write(session, f"SELECT {_COLUMNS} FROM remembered" if is_fresh else _KNOWN, path)
+        path = database.staging / "known-folders.parquet"
+        rows = sql.write(session, query, path)
     return path if rows else None
 
 
-def remember(database: Database, top: str, visited: Sequence[Location]) -> None:
-    """Keep what a whole run visited (files of `VISITED`) for the next one, and what the ledger was then."""
+def remember(database: Database, top: str, visited: Sequence[Location], began: State, run_id: str) -> None:
+    """Keep what a whole run visited (files of `VISITED`) for the next one, and what the ledger is.
+
+    Parameters
+    ----------
+    began : the ledger's `state` before anything was listed. Where other runs have written since, this is what
+        is kept: they may have seen the files otherwise.
+    """
     written, place = database.staging / "visited-folders.parquet", _place(database.root, top)
-    state = _state(database.root)
+    now = state(database.root)
+    have_others = any(runs is None or runs - {run_id} for runs in _runs_since(database.root, began))
+    note = json.dumps(began if have_others else now)
     with database.session() as session:
         sql.name_table(session, database.root, FILES)
         sql.name_files(session, "visited", visited, VISITED)
-        sql.write(session, _VISITED, written, state)
+        sql.write(session, _VISITED, written, note)
     location.make(database.root / KEPT)
     location.move(written, place)
 
 
+def _runs_since(root: Location, then: State) -> list[set[str] | None]:
+    return [delta.runs_since(root, *each) for each in ((FILES, then.files), (HEADERS, then.headers))]
+
+
+def _noted(about: pq.FileMetaData) -> State:
+    note = about.metadata.get(sql.NOTE.encode(), b"")
+    return State(*(delta.Commit(*commit) for commit in json.loads(note)))
+
+
 def _place(root: Location, top: str) -> Location:
     return root / KEPT / f"{hashlib.sha256(top.encode()).hexdigest()}.parquet"
-
-
-def _state(root: Location) -> str:
-    """What differs after any other run has written, and after a backup has been restored."""
-    return " ".join(delta.last_commit(root, table) for table in (FILES, HEADERS))
-
-
-def _note(about: pq.FileMetaData) -> str:
-    return str(about.metadata.get(sql.NOTE.encode(), b"").decode())
 
 
 _COLUMNS = ", ".join(FOLDERS.names)
@@ -82,5 +113,5 @@ _KNOWN = f"""SELECT path, files, CASE WHEN coalesce(held, 0) = files AND NOT coa
         THEN mark ELSE '' END AS mark
     FROM remembered LEFT JOIN (
         SELECT {ledger.FOLDER_OF} AS path, count(*) AS held,
-            bool_or({_IN_QUARANTINE} OR path IN (SELECT path FROM lost)) AS is_doubtful
+            bool_or(part IN (SELECT part FROM written) OR path IN (SELECT path FROM lost)) AS is_doubtful
         FROM files WHERE {_IN_PLACE} GROUP BY 1) USING (path)"""

@@ -86,7 +86,8 @@ def ingest(run: Ingest, origin: Origin) -> dict[str, Any]:
     UsageError
         There is no file.
     """
-    listed = _listed(run, origin)
+    began = folders.state(run.database.root)
+    listed = _listed(run, origin, began)
     if listed.files + listed.failures + listed.trusted == 0:
         raise UsageError(f"{origin.name}: no files here")
     with step(run.spark, f"comparing {listed.files:,} files with the ledger"):
@@ -96,18 +97,18 @@ def ingest(run: Ingest, origin: Origin) -> dict[str, Any]:
         read, whole = take_in(run, changes, origin.reader, is_table=origin.is_table)
         ended = _ended(run, read, whole)
         if whole and origin.top is not None and origin.list_changed is not None:
-            folders.remember(run.database, origin.top, listed.visited)
+            folders.remember(run.database, origin.top, listed.visited, began, run.run_id)
     told = {"listed": listed.files, "trusted": listed.trusted, "new": read["files"]}
     return {"source": origin.top, **told, **ended}
 
 
-def _listed(run: Ingest, origin: Origin) -> Listed:
+def _listed(run: Ingest, origin: Origin, state: folders.State) -> Listed:
     """The listing; where folders are trusted, without the files of those that have not changed."""
     found, timeout = run.spark.sparkContext.accumulator(0), run.config.ingest.read_timeout_seconds
     wish = Wish(run.database.staging / "listing", found, timeout)
     wish.folder.mkdir()
     with progress.files("listing", lambda: Seen(wish.found.value)):
-        listed = _list_changed(run, origin, wish) or origin.list_files(run.spark, wish)
+        listed = _list_changed(run, origin, wish, state) or origin.list_files(run.spark, wish)
     if listed.settled:
         progress.note(
             f"  trusted: {listed.trusted:,} files in {listed.settled:,} folders that have not changed"
@@ -115,11 +116,11 @@ def _listed(run: Ingest, origin: Origin) -> Listed:
     return listed
 
 
-def _list_changed(run: Ingest, origin: Origin, wish: Wish) -> Listed | None:
+def _list_changed(run: Ingest, origin: Origin, wish: Wish, state: folders.State) -> Listed | None:
     """The listing without what has not changed; None where all must be listed."""
     if not run.config.ingest.trust_folders or origin.top is None or origin.list_changed is None:
         return None
-    known = folders.known(run.database, origin.top)
+    known = folders.known(run.database, origin.top, state)
     return None if known is None else origin.list_changed(run.spark, wish, known)
 
 
@@ -212,7 +213,8 @@ def _contested(run: Ingest, written: pa.Table, staging: Location) -> Edits:
 
 
 def _commit(run: Ingest, wanted: commits.Wanted, written: pa.Table, name: str) -> None:
-    commits.commit(run.spark, run.database.root, wanted, written, run.database.staging / name)
+    staging = run.database.staging / name
+    commits.commit(run.spark, run.database.root, run.run_id, wanted, written, staging)
 
 
 def _ended(run: Ingest, read: dict[str, Any], whole: bool) -> dict[str, Any]:
