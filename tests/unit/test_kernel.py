@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mutants import BIG, EXPLICIT, IMPLICIT, SHARED, check_equal, element, part10
 
-from dicomae.dicom import charset, decimals, header, kernel, keybook, vr
+from dicomae.dicom import charset, dataset, decimals, header, kernel, keybook, vr
 from dicomae.dicom.header import Arena, parse_headers
+from dicomae.errors import Reason
 
 HOME = Path(__file__).resolve().parents[2]
 FUZZED = 1500  # mutants here; scripts/fuzz-headers runs the 20,000
@@ -233,6 +234,45 @@ def test_a_book_that_is_full_is_begun_again(monkeypatch):
     monkeypatch.setattr(keybook, "MAXIMUM_KEYS", 0)
     for content in files:
         check_kernel([content])
+
+
+def _many(groups: range, each: int) -> bytes:
+    """A file of private elements, empty, of a creator that each group has."""
+    creator = b"LO\x04\x00ACME"
+    elements = (
+        struct.pack("<HH", group, 0x10)
+        + creator
+        + b"".join(struct.pack("<HH4s", group, 0x1000 + at, b"US\x00\x00") for at in range(each))
+        for group in groups
+    )
+    return part10(element(*UID, EXPLICIT) + b"".join(elements), EXPLICIT)
+
+
+def test_a_file_of_more_new_keys_than_any_has_is_left_to_plain_python_and_fills_no_book():
+    many, few = _many(range(0x2001, 0x2101, 2), 64), _many(range(0x3001, 0x3003, 2), 64)
+    parsed = kernel.parse(Arena.joined([few, many, few]), [True] * 3, frozenset())
+    assert (parsed.positions.tolist(), parsed.odd) == ([0, 2], [1])
+    book = kernel._MEMORY.book
+    check_equal([few, many, few], [True] * 3)
+    assert kernel._MEMORY.book is book
+
+
+@pytest.mark.parametrize(("elements", "is_read"), [(dataset.MAXIMUM_ELEMENTS, True), (0x10001, False)])
+def test_a_file_of_more_elements_than_any_has_is_too_large(elements, is_read):
+    repeated = element(0x00280010, "US", b"", EXPLICIT) * (elements - 1)
+    read = parse_headers([part10(element(*UID, EXPLICIT) + repeated, EXPLICIT)], [True])
+    assert len(read.index) == is_read
+    told = [(failure.reason, failure.detail) for failure in read.failures]
+    assert told == ([] if is_read else [(Reason.TOO_LARGE, "more than 65536 elements")])
+
+
+def test_known_keys_are_counted_too():
+    groups = range(0x4001, 0x4001 + 2 * 260, 2)
+    for at in range(0, len(groups), 16):
+        check_kernel([_many(groups[at : at + 16], 254)])
+    content = _many(groups, 254)
+    assert kernel.parse(Arena.joined([content]), [True], frozenset()).odd == [0]
+    assert [failure.reason for failure in parse_headers([content], [True]).failures] == [Reason.TOO_LARGE]
 
 
 def test_odd_files_keep_their_place():

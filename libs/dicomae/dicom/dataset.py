@@ -14,6 +14,7 @@ from dicomae.dicom import keys, vr
 
 PIXEL_TAGS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 INFLATION_LIMIT = 64 << 20  # bytes of a deflated data set that are looked at
+MAXIMUM_ELEMENTS = 1 << 16  # of the top level
 _UNDEFINED = 0xFFFFFFFF
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _PREAMBLE = 132
@@ -141,6 +142,8 @@ def walk(buffer: bytes, start: int, stop: int, encoding: Encoding) -> tuple[list
         An element reaches beyond `stop`.
     Malformed
         Items or delimiters where none can be.
+    TooLarge
+        There are more than `MAXIMUM_ELEMENTS`.
     """
     elements: list[RawElement] = []
     at = start
@@ -157,6 +160,8 @@ def walk(buffer: bytes, start: int, stop: int, encoding: Encoding) -> tuple[list
             raise NeedsMoreBytes(end, f"({tag >> 16:04X},{tag & 0xFFFF:04X}) reaches beyond offset {stop}")
         if tag & 0xFFFF:
             elements.append((tag, name, value, end))
+        if len(elements) > MAXIMUM_ELEMENTS:
+            raise TooLarge(f"more than {MAXIMUM_ELEMENTS} elements")
     if any(buffer[at:stop]):  # a few zeros are padding of the file
         raise NeedsMoreBytes(at, f"an element that begins at offset {at} is cut")
     return elements, stop, False

@@ -131,7 +131,7 @@ def _add_first_item(
     _, _, start, end = sequence
     try:
         elements, encoding = dataset.first_item(level.buffer, start, end, level.encoding)
-    except (dataset.NeedsMoreBytes, dataset.Malformed):
+    except (dataset.NeedsMoreBytes, dataset.Malformed, dataset.TooLarge):
         texts.errors[prefix.removesuffix("[0].")] = "unreadable_item"
         return
     room = MAXIMUM_FLATTENED - texts.flattened
