@@ -1,6 +1,7 @@
 """Sources of an ingest beside folders: archives, DICOMDIR, lists, inventories, tables made by others, S3."""
 
 import io
+import shutil
 import tarfile
 import zipfile
 from dataclasses import replace
@@ -137,6 +138,23 @@ def test_paths_come_from_standard_input(run: Ingesting, monkeypatch: pytest.Monk
     assert (counts["reasons"], counts["vanished"]) == ({"missing": 1}, 0)
 
 
+def test_a_list_may_name_an_archive_and_what_is_in_it(
+    run: Ingesting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed = shutil.make_archive(str(run.top / "packed"), "zip", run.top, "1.dcm")
+    named = [packed, f"{packed}!1.dcm", f"{run.top}/2.dcm"]
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO("\n".join(named).encode())))
+    counts = run.of(source="-")
+    assert (counts["rows"], counts["containers"], counts["reasons"]) == (2, 1, {"missing": 1})
+
+
+def test_a_list_names_no_stores(run: Ingesting, monkeypatch: pytest.MonkeyPatch) -> None:
+    line = b"s3://key:secret@bucket/1.dcm?region=x\n"
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(line)))
+    with pytest.raises(UsageError, match=r"^--source -: s3://bucket/1\.dcm: not a local path; give an --inv"):
+        run.of(source="-")
+
+
 def test_an_inventory_spares_the_listing(run: Ingesting) -> None:
     size = (run.top / "1.dcm").stat().st_size
     listed = run.top.parent / "inventory.csv"
@@ -191,6 +209,26 @@ def test_a_table_is_read_to_its_end_though_a_run_was_killed_within(
     counts = run.of(**named)
     assert (counts["files"], counts["rows"], counts["containers"], counts["vanished"]) == (3, 3, 1, 0)
     assert run.of(**named)["new"] == 0
+
+
+def test_what_a_damaged_page_held_is_in_quarantine(run: Ingesting) -> None:
+    named = header_table(run, [])
+    rows = [{"uid": f"1.2.{n}", "place": f"/far/{n}", "kind": "CT"} for n in range(4, 10)]
+    pq.write_table(pa.Table.from_pylist(rows), named["table"], row_group_size=2, use_dictionary=False)
+    page = pq.read_metadata(named["table"]).row_group(1).column(0).data_page_offset
+    with open(named["table"], "r+b") as file:
+        file.seek(page)
+        file.write(b"\xff" * 16)
+    counts = run.of(**named)
+    # Of six rows: each has its task.
+    assert (counts["rows"], counts["containers"], counts["reasons"]) == (4, 1, {"unreadable": 2})
+    files = delta.read_small(run.root, tables.FILES).to_pylist()
+    failed = sorted(row["path"] for row in files if row["status"] == "quarantined")
+    assert failed == [f"{named['table']}#rows 2-2", f"{named['table']}#rows 3-3"]
+    assert run.of(**named)["new"] == 0
+    header_table(run, rows)
+    counts = run.of(**named)
+    assert (counts["rows"], counts["quarantined"], counts["vanished"]) == (6, 2, 2)
 
 
 def test_a_delta_table_is_read_as_it_stands(run: Ingesting) -> None:

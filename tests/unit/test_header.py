@@ -132,6 +132,16 @@ def test_a_small_file_by_hand():
     }
 
 
+def test_uids_are_stripped_on_both_sides_as_pydicom_does():
+    content = part10(
+        explicit(8, 0x16, "UI", b" 1.2 \\ 1.4\0") + explicit(8, 0x18, "UI", b" 1.2.3\0\0") + PIXELS
+    )
+    found, ds = one(content), pydicom.dcmread(io.BytesIO(content))
+    with pytest.warns(UserWarning, match="Invalid value for VR UI"):
+        assert found["SOPInstanceUID"] == ds.SOPInstanceUID == "1.2.3"
+        assert found["elements"]["SOPClassUID"] == "\\".join(ds.SOPClassUID) == "1.2\\1.4"
+
+
 def test_an_empty_batch_has_the_schema():
     batch = parse_headers([], [])
     assert batch.headers.schema == header.HEADER

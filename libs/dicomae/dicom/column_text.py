@@ -18,7 +18,7 @@ from dicomae.dicom.column_values import UnsuitableType, is_given
 
 __all__ = ["Texts", "UnsuitableType", "texts_of"]
 
-STRIPPED_LEFT = frozenset({"AE", "CS", "DS", "IS", "LO", "PN", "SH"})
+STRIPPED_LEFT = frozenset({"AE", "CS", "DS", "IS", "LO", "PN", "SH", "UI"})
 PARAGRAPHS = frozenset({"LT", "ST", "UR", "UT"})  # one value, in which a backslash is a character
 UNDECODABLE, NOT_TEXT, NO_BYTES = "undecodable", "not_text", "no_bytes"
 

@@ -199,7 +199,7 @@ def _rules() -> npt.NDArray[np.int64]:
 
 _SIZES = {"US": 2, "SS": 2, "UL": 4, "SL": 4, "UV": 8, "SV": 8, "FL": 4, "FD": 8, "AT": 4}
 _FAMILIES = {"SQ": emit.SEQUENCE, "AT": emit.TAGS, "FL": emit.FLOATS, "FD": emit.FLOATS}
-_STRIPPED_LEFT = frozenset({"AE", "CS", "DS", "IS", "LO", "PN", "SH"})
+_STRIPPED_LEFT = frozenset({"AE", "CS", "DS", "IS", "LO", "PN", "SH", "UI"})
 _PARAGRAPHS = frozenset({"LT", "ST", "UR", "UT"})
 _DECODED = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
 _RULES = _rules()

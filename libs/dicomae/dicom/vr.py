@@ -177,7 +177,7 @@ READERS: MappingProxyType[str, Reader] = MappingProxyType(
         "SV": _integers(8, signed=True),
         "TM": _code(_strip_end),
         "UC": _text(_strip_end),
-        "UI": _code(_strip_end),
+        "UI": _code(_strip),
         "UL": _integers(4, signed=False),
         "UR": lambda value, _: _strip_end(value.decode("latin_1")),
         "US": _integers(2, signed=False),

@@ -134,12 +134,13 @@ class ListingWriter:
 def _told_apart(found: Listing) -> tuple[pa.RecordBatch, tuple[Failed, ...]]:
     """Files and failures, where a file whose name is that of a member of an archive is a failure.
 
-    Its path ends in `/`, as no file's does: the other belongs to the member.
+    Its path, and that of what is not there, ends in `/`, as no file's does: the other belongs to the member.
     """
     paths = found.files.column("path")
+    failed = tuple((f"{path}/" if archive_of(path) else path, *why) for path, *why in found.failures)
     if not pc.any(pc.match_substring(paths, "!")).as_py():
-        return found.files, found.failures
+        return found.files, failed
     of_members = [archive_of(path) is not None for path in paths.to_pylist()]
     named = paths.filter(pa.array(of_members)).to_pylist()
     failures = ((f"{path}/", Reason.IO_ERROR, "its name is that of a member of an archive") for path in named)
-    return found.files.filter(pc.invert(pa.array(of_members))), (*found.failures, *failures)
+    return found.files.filter(pc.invert(pa.array(of_members))), (*failed, *failures)

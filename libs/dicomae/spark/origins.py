@@ -6,6 +6,7 @@ header table ───── its Parquet files ─────── rows
 """
 
 import os
+import re
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator
@@ -35,6 +36,7 @@ from dicomae.spark.readers import Reader, file_reader, table_reader
 T = TypeVar("T")
 
 STANDARD_INPUT = "-"
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 DICOMDIR = "DICOMDIR"  # PS3.10, section 8.6: the name is fixed
 
 
@@ -151,10 +153,17 @@ def _of_paths(config: IngestConfig) -> Origin:
 
     def found() -> Iterator[Listing]:
         for paths in pathlist.read_paths(sys.stdin.buffer):
-            files = [os.path.abspath(path) for path in paths]
+            files = [_local(path) for path in paths]
             yield source.list_paths(filesystem, files, config.read_timeout_seconds)
 
     return _of_list("--source -", "/", found, config)
+
+
+def _local(path: str) -> str:
+    if _SCHEME.match(path):
+        shown = source.shown(path)
+        raise UsageError(f"--source -: {shown}: not a local path; give an --inventory of what a store holds")
+    return os.path.abspath(path)
 
 
 def _opened(argument: str, opened: Callable[[str], T], uri: str) -> T:

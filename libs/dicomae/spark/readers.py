@@ -111,6 +111,21 @@ def _members(
     yield Read(row, None)
 
 
+def _whole(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch | None]:
+    """The batches; None where a page of the file is damaged, and nothing after it."""
+    try:
+        yield from batches
+    except (pa.ArrowException, OSError):  # neither names a value, but a message might
+        yield None
+
+
+def _damaged(table: str, start: int, stop: int) -> Read:
+    """Rows of a table that cannot be read, as one failure."""
+    unread = as_listing(listed([f"{table}#rows {start}-{stop - 1}"], [None], [None]))
+    failure = Failure(0, Reason.UNREADABLE, "a page of the Parquet file is damaged")
+    return Read(unread, replace(parse_headers([], []), failures=(failure,)), table)
+
+
 def table_reader(columns: ColumnMap) -> Reader:
     """A reader of header tables, whose pieces are rows of their Parquet files."""
     rows = _JSON_ROWS if columns.json else _TABLE_ROWS
@@ -121,7 +136,10 @@ def table_reader(columns: ColumnMap) -> Reader:
         file = location.parquet_file(piece.path)
         wanted = columns_read(file.schema_arrow, columns)
         at = piece.start
-        for batch in pieces.read(piece, rows, wanted):
+        for batch in _whole(pieces.read(piece, rows, wanted)):
+            if batch is None:
+                yield _damaged(table, at, piece.stop)
+                break
             headers = header_table.from_table(batch, columns)
             paths = header_table.paths(batch, headers, columns, table, at).to_pylist()
             unknown = [None] * len(paths)
