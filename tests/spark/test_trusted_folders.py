@@ -8,7 +8,7 @@ import threading
 import time
 from argparse import Namespace
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from pyspark.sql import SparkSession
 
 from dicomae import tables
 from dicomae.config import Config
-from dicomae.dicom.listing import Held
+from dicomae.dicom.listing import Folder
 from dicomae.errors import UsageError
 from dicomae.spark import delta, discovery, folders, ingest
 from dicomae.spark.job import Context, execute
@@ -234,7 +234,7 @@ def test_a_folder_behind_a_link_that_refuses_ends_no_listing(
 
     monkeypatch.setattr(os, "scandir", locked)
     wish = Wish(tmp_path, spark.sparkContext.accumulator(0), 60.0)
-    first = write_folders(tmp_path, [Held(str(top), 0, None)])
+    first = write_folders(tmp_path, [Folder(str(top), 0, None)])
     (told,) = discovery._lister(str(top), wish, 100, None)(Piece(first, 0, 1))
     (row,) = told.to_pylist()
     assert (row["files"], row["failures"], row["refused"], row["left"]) == (4, 1, False, None)
@@ -372,24 +372,34 @@ def test_a_run_that_was_stopped_is_not_trusted(
 def test_nights_that_trust_find_what_nights_that_do_not_find(
     night: Night, top: Path, root: Path, spark: SparkSession, conf: Config, tmp_path: Path
 ) -> None:
-    """Files and folders come, go, move and give their place to others, at random."""
-    other, chance = tmp_path / "other-tables", random.Random(7)
-    delta.prepare(other)
-    arguments = Namespace(source=str(top), inventory=None, table=None, columns=None, tables=other)
-    for number in range(5):
-        for _ in range(6):
-            _something_happens(top, chance)
+    """Files, folders and links come, go, move and take each other's places at random, between other runs."""
+    chance = random.Random(7)
+    delta.prepare(tmp_path / "other-tables")
+    whole = Ingesting(spark, tmp_path / "other-tables", conf, top)
+    beside = Ingesting(spark, root, conf, top)
+    (tmp_path / "elsewhere").mkdir()
+    for number in range(6):
+        for _ in range(8):
+            _something_happens(top, tmp_path / "elsewhere", chance)
         _rest()
+        some = str(chance.choice([path for path in top.rglob("*") if path.is_dir()] or [top]))
+        for each in (whole, beside):
+            with suppress(UsageError):  # no files there
+                each.of(source=some)
+        for _ in range(2):
+            _something_happens(top, tmp_path / "elsewhere", chance)
         night()
-        execute(JOB, Context(spark, conf, other, arguments), "ingest")
-        assert _seen(root) == _seen(other), number
+        whole()
+        assert _seen(root) == _seen(whole.root), number
 
 
-def _something_happens(top: Path, chance: random.Random) -> None:
-    placed = sorted(path for path in top.rglob("*") if not path.name.startswith("."))
-    placed_files, inside = [p for p in placed if p.is_file()], [top, *(p for p in placed if p.is_dir())]
-    new = chance.choice(inside) / f"{chance.randrange(10**6)}"
-    match chance.randrange(5):
+def _something_happens(top: Path, elsewhere: Path, chance: random.Random) -> None:
+    placed = sorted(top.rglob("*"))
+    placed_files = [path for path in placed if path.is_file()]
+    inside = [top, *(path for path in placed if path.is_dir() and not path.is_symlink())]
+    new, folder, other = (chance.choice(inside) for _ in range(3))
+    new /= f"{chance.randrange(10**6)}"
+    match chance.randrange(8):
         case 0:
             _write(new / "deep" / "1.dcm", f"3.{new.name}")
         case 1:
@@ -398,12 +408,25 @@ def _something_happens(top: Path, chance: random.Random) -> None:
             chance.choice(placed_files).unlink()
         case 3:
             os.rename(chance.choice(placed_files), new.with_suffix(".moved"))
-        case 4:
-            moved = chance.choice(inside)
-            if moved != top and not new.is_relative_to(moved):
-                os.rename(moved, new)
+        case 4 if folder != top and not new.is_relative_to(folder):
+            os.rename(folder, new)
+        case 5 if top not in (folder, other) and not _are_nested(folder, other):
+            os.rename(folder, elsewhere / new.name)
+            os.rename(other, folder)
+            os.rename(elsewhere / new.name, other)
+        case 6 if folder != top:
+            os.rename(folder, elsewhere / new.name)
+            folder.symlink_to(elsewhere / new.name)
+        case 7:
+            new.symlink_to(chance.choice([folder, elsewhere, *elsewhere.iterdir()]))
+
+
+def _are_nested(a: Path, b: Path) -> bool:
+    return a.is_relative_to(b) or b.is_relative_to(a)
 
 
 def _seen(root: Path) -> set[tuple[object, ...]]:
-    rows = delta.read_small(root, tables.FILES).to_pylist()
-    return {(row["path"], row["SOPInstanceUID"], row["size"], row["vanished"]) for row in rows}
+    columns = ["path", "SOPInstanceUID", "size", "vanished", "status", "reason", "original_path"]
+    rows = delta.read_small(root, tables.FILES, columns).to_pylist()
+    held = delta.read_small(root, tables.HEADERS, ["path", "SOPInstanceUID"]).to_pylist()
+    return {tuple(row.values()) for row in (*rows, *held)}

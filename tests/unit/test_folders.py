@@ -65,7 +65,7 @@ def test_a_file_system_of_another_kind_lists_the_same(tmp_path):
     for name in ("b.dcm", "a.dcm", "new\nline.dcm", "sub/deep.dcm"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(name.encode())
-    here = replace(list_folders(LOCAL, [str(tmp_path)]), held=())  # marks are of local folders
+    here = replace(list_folders(LOCAL, [str(tmp_path)]), visited=())  # marks are of local folders
     assert list_folders(pafs.PyFileSystem(Spy()), [str(tmp_path)]) == here
 
 

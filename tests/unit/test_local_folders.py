@@ -91,7 +91,7 @@ def test_a_folder_that_has_its_mark_still_is_not_opened(tmp_path, at_rest, monke
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"1")
     folders = [f"{tmp_path}/{name}" for name in "abc"]
-    held = list_folders(LOCAL, folders).held
+    held = list_folders(LOCAL, folders).visited
     assert [folder[:2] for folder in held] == [(folders[0], 1), (folders[1], 2), (folders[2], 1)]
     marks = [folder.mark for folder in held]
     opened, scandir = [], os.scandir
@@ -109,7 +109,7 @@ def test_a_known_folder_may_be_gone_or_have_given_its_place_to_a_file_or_to_anot
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"1")
     folders = [f"{tmp_path}/{name}" for name in ("a", "b", "b/sub", "c")]
-    marks = [folder.mark for folder in list_folders(LOCAL, folders).held]
+    marks = [folder.mark for folder in list_folders(LOCAL, folders).visited]
     shutil.rmtree(tmp_path / "a")
     shutil.rmtree(tmp_path / "b")
     (tmp_path / "b").write_bytes(b"a file")
@@ -129,16 +129,16 @@ def test_what_a_link_leads_to_is_never_trusted(tmp_path, at_rest):
     (tmp_path / "a" / "link").symlink_to(tmp_path / "other")
     (tmp_path / "b" / "nowhere.dcm").symlink_to(tmp_path / "gone.dcm")
     found = list_folders(LOCAL, [f"{tmp_path}/a", f"{tmp_path}/b", f"{tmp_path}/other"])
-    assert [bool(folder.mark) for folder in found.held] == [False, False, True]
+    assert [bool(folder.mark) for folder in found.visited] == [False, False, True]
     assert found.links == {f"{tmp_path}/a/link"}
     linked = list_folders(LOCAL, [f"{tmp_path}/a/link"], [local_folders.LINKED])
-    assert (linked.held, linked.folders) == ((), (f"{tmp_path}/a/link/sub",))
+    assert (linked.visited, linked.folders) == ((), (f"{tmp_path}/a/link/sub",))
     known = list_folders(LOCAL, [f"{tmp_path}/a/link"], ["1:2"])  # it was a folder when it was listed
-    assert (known.held, known.folders, known.failures) == ((), (), ())
+    assert (known.visited, known.folders, known.failures) == ((), (), ())
 
 
 def test_a_folder_that_changed_just_now_has_no_mark(tmp_path):
-    (folder,) = list_folders(LOCAL, [str(tmp_path)]).held
+    (folder,) = list_folders(LOCAL, [str(tmp_path)]).visited
     assert folder.mark == ""
     assert list_folders(LOCAL, [str(tmp_path)], [""]).settled == ()
 
@@ -150,7 +150,7 @@ def test_a_folder_that_holds_a_file_that_may_still_be_written_has_no_mark(tmp_pa
         (tmp_path / name / "1.dcm").write_bytes(b"1")
         os.utime(tmp_path / name / "1.dcm", (0, time.time() - age))
     folders = [f"{tmp_path}/old", f"{tmp_path}/young"]
-    assert [bool(folder.mark) for folder in list_folders(LOCAL, folders).held] == [True, False]
+    assert [bool(folder.mark) for folder in list_folders(LOCAL, folders).visited] == [True, False]
 
 
 def test_a_folder_that_another_takes_the_place_of_while_it_is_listed_has_no_mark(
@@ -169,7 +169,7 @@ def test_a_folder_that_another_takes_the_place_of_while_it_is_listed_has_no_mark
         return scandir(folder)
 
     monkeypatch.setattr(os, "scandir", mount)
-    (held,) = list_folders(LOCAL, [str(place)]).held
+    (held,) = list_folders(LOCAL, [str(place)]).visited
     assert held == (str(place), 1, "")
 
 
@@ -179,12 +179,12 @@ def test_nothing_is_known_behind_a_link(tmp_path, at_rest):
     (top / "a" / "b" / "c").mkdir(parents=True)
     (top / "a" / "b" / "c" / "1.dcm").write_bytes(b"1")
     folders = [f"{top}", f"{top}/a", f"{top}/a/b", f"{top}/a/b/c"]
-    marks = [folder.mark for folder in list_folders(LOCAL, folders).held]
+    marks = [folder.mark for folder in list_folders(LOCAL, folders).visited]
     (top / "a").rename(elsewhere)
     (top / "a").symlink_to(elsewhere)
     found = list_folders(LOCAL, folders, marks, str(top))
     assert (found.links, found.settled, found.failures) == ({f"{top}/a"}, (), ())
-    assert [(folder.path, folder.files) for folder in found.held] == [(f"{top}", 0)]
+    assert [(folder.path, folder.files) for folder in found.visited] == [(f"{top}", 0)]
     above = tmp_path / "above"  # a link above the top is nobody's concern
     above.symlink_to(top.parent)
     (top / "a").unlink()

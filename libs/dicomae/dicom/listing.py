@@ -25,7 +25,7 @@ _NO_FILE = "neither a file nor a folder"
 Failed = tuple[str, Reason, str]
 
 
-class Held(NamedTuple):
+class Folder(NamedTuple):
     """A folder, how many files it holds itself, and its mark, as `list_folders` takes it."""
 
     path: str
@@ -44,7 +44,7 @@ class Listing:
     failures : (path, reason, detail) of what could not be listed: a folder itself, or an entry that
         is no regular file; sorted. A name that is not UTF-8 is escaped, and ends in `/`, as no file's does.
     links : those of `folders` that are links, of a local file system.
-    held : local folders that were listed, but for those below a link; and those that are gone.
+    visited : local folders that were listed, but for those below a link; and those that are gone.
     settled : local folders that were not, for they still have the mark that was given.
     """
 
@@ -52,7 +52,7 @@ class Listing:
     folders: tuple[str, ...]
     failures: tuple[Failed, ...]
     links: frozenset[str] = frozenset()
-    held: tuple[Held, ...] = ()
+    visited: tuple[Folder, ...] = ()
     settled: tuple[str, ...] = ()
 
 

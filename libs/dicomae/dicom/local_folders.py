@@ -11,7 +11,7 @@ from itertools import islice
 
 from dicomae.dicom.inflight import Wait, watched
 from dicomae.dicom.ioerrors import READ_ERRORS, explained
-from dicomae.dicom.listing import CHUNK, Found, Held, Listing
+from dicomae.dicom.listing import CHUNK, Folder, Found, Listing
 from dicomae.errors import Reason
 
 LINKED = "link"  # the mark of what is reached through a link
@@ -47,13 +47,13 @@ class _Visit:
         self._top, self._behind_no_link = top, {top}
         self._found = Found()
         self._links: set[str] = set()
-        self._held: list[Held] = []
+        self._visited: list[Folder] = []
         self._settled: list[str] = []
         self._n_unmarkable = 0  # entries that can change though their folder's mark does not
 
     def listing(self) -> Listing:
-        links, held, settled = frozenset(self._links), tuple(self._held), tuple(self._settled)
-        return replace(self._found.sorted(), links=links, held=held, settled=settled)
+        links, visited, settled = frozenset(self._links), tuple(self._visited), tuple(self._settled)
+        return replace(self._found.sorted(), links=links, visited=visited, settled=settled)
 
     def look_at_all(self, folders: Sequence[str], marks: Sequence[str | None]) -> None:
         """What each folder holds that has not its mark still, or why it cannot be listed."""
@@ -74,7 +74,7 @@ class _Visit:
         except (FileNotFoundError, NotADirectoryError):
             if not is_known:
                 raise
-            self._held.append(Held(folder, 0, ""))  # to be asked after again: it may come back
+            self._visited.append(Folder(folder, 0, ""))  # to be asked after again: it may come back
             return
         if before and mark == before:
             self._settled.append(folder)
@@ -84,7 +84,7 @@ class _Visit:
             # Of a disk that is mounted when it is listed, the mark was that of the place where it is mounted.
             if self._n_unmarkable != n_unmarkable or mark != _mark(folder):
                 mark = ""
-            self._held.append(Held(folder, self._found.n_files - n_files, mark))
+            self._visited.append(Folder(folder, self._found.n_files - n_files, mark))
 
     def _is_behind_link(self, folder: str) -> bool:
         """Whether a folder below the top is a link by now, or one between them is."""
@@ -106,8 +106,8 @@ class _Visit:
                     self.wait.begin()
                     try:
                         self._add(entry, since)
-                    except FileNotFoundError:  # a link to nothing, or gone since
-                        continue
+                    except FileNotFoundError:  # a link to nothing, gone since, or not there yet
+                        self._n_unmarkable += 1
                     except OSError as error:
                         self._found.failures.append((entry.path, *explained(error)))
 
@@ -115,9 +115,8 @@ class _Visit:
         if entry.is_dir(follow_symlinks=False):
             self._found.folders.append(entry.path)
             return
-        is_link = entry.is_symlink()
-        self._n_unmarkable += is_link
         about = entry.stat()
+        self._n_unmarkable += entry.is_symlink()
         if stat.S_ISREG(about.st_mode):
             self._n_unmarkable += about.st_mtime_ns > since
             self._found.add_file(entry.path, about.st_size, about.st_mtime_ns)
@@ -143,8 +142,8 @@ def _mark(folder: str) -> str:
     about = os.stat(folder)
     if not stat.S_ISDIR(about.st_mode):
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), folder)
-    is_settled = about.st_ctime_ns < time.time_ns() - _RESTLESS_NS
-    return f"{about.st_ino}:{about.st_ctime_ns}" if is_settled else ""
+    is_at_rest = about.st_ctime_ns < time.time_ns() - _RESTLESS_NS
+    return f"{about.st_ino}:{about.st_ctime_ns}" if is_at_rest else ""
 
 
 def _is_utf8(name: str) -> bool:

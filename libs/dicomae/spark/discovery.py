@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from pyspark.sql import SparkSession
 
 from dicomae.dicom import source
-from dicomae.dicom.listing import Held, Listing
+from dicomae.dicom.listing import Folder, Listing
 from dicomae.dicom.local_folders import LINKED
 from dicomae.errors import JobError
 from dicomae.spark import pieces
@@ -52,7 +52,7 @@ def list_files(spark: SparkSession, wish: Wish, *, uri: str) -> Listed:
         Folders are nested deeper than `MAXIMUM_ROUNDS` levels of tasks.
     """
     _, top = source.open_source(uri)
-    left = [write_folders(wish.folder, [Held(top, 0, None)])]
+    left = [write_folders(wish.folder, [Folder(top, 0, None)])]
     return _and_below(spark, wish, uri, Listed([], 0, 0), left, FOLDERS_AT_FIRST)
 
 
@@ -105,7 +105,7 @@ def _lister(uri: str, wish: Wish, more: int, known: Location | None) -> Task:
 
     def task(piece: Piece) -> Iterator[pa.RecordBatch]:
         filesystem, top = source.open_source(uri)
-        folders = deque(_held(piece))
+        folders = deque(_to_visit(piece))
         listed, left = ListingWriter(wish, source.path_prefix(uri)), piece.rows + more
         refused = False
         while folders and left and not refused:
@@ -134,12 +134,12 @@ def _lister(uri: str, wish: Wish, more: int, known: Location | None) -> Task:
     return task
 
 
-def _to_list(found: Listing, holders: Mapping[str, Held], known: Location | None) -> Iterator[Held]:
+def _to_list(found: Listing, holders: Mapping[str, Folder], known: Location | None) -> Iterator[Folder]:
     """The folders that were found and are not known; what was reached through a link is never known."""
     linked = [f for f in found.folders if f in found.links or holders[posixpath.dirname(f)].mark == LINKED]
-    yield from (Held(path, 0, LINKED) for path in linked)
+    yield from (Folder(path, 0, LINKED) for path in linked)
     direct = sorted(set(found.folders) - set(linked))
-    yield from (Held(path, 0, None) for path in _unknown(direct, known))
+    yield from (Folder(path, 0, None) for path in _unknown(direct, known))
 
 
 def _unknown(folders: Sequence[str], known: Location | None) -> Sequence[str]:
@@ -152,10 +152,10 @@ def _unknown(folders: Sequence[str], known: Location | None) -> Sequence[str]:
     return list(left.to_pylist())
 
 
-def _held(piece: Piece) -> Iterator[Held]:
+def _to_visit(piece: Piece) -> Iterator[Folder]:
     for batch in pieces.read(piece, 4096):
-        yield from map(Held._make, zip(*batch.to_pydict().values(), strict=True))
+        yield from map(Folder._make, zip(*batch.to_pydict().values(), strict=True))
 
 
-def _taken(folders: deque[Held], most: int) -> list[Held]:
+def _taken(folders: deque[Folder], most: int) -> list[Folder]:
     return [folders.popleft() for _ in range(min(most, len(folders)))]

@@ -1,7 +1,10 @@
 """The folders of a source as its last whole run left them: a night may ask after them instead of their files.
 
+    visited by a run ──► remembered ──► known to the next ──┬──► settled: has its mark still; files trusted
+                                                            └──► listed: has another, or was in doubt
+
 They are a Parquet file for each source below `_folders`. Where it is lost the next night is a slow one; and a
-folder is trusted only where the ledger agrees with it.
+folder is in doubt where the ledger may not be what its run left.
 """
 
 import hashlib
@@ -109,9 +112,9 @@ _VISITED = f"""SELECT path, files, CASE WHEN path NOT IN (SELECT {ledger.FOLDER_
         WHERE {_IN_QUARANTINE} AND {_IN_PLACE}) THEN mark ELSE '' END AS mark
     FROM visited"""
 
-_KNOWN = f"""SELECT path, files, CASE WHEN coalesce(held, 0) = files AND NOT coalesce(is_doubtful, false)
+_KNOWN = f"""SELECT path, files, CASE WHEN coalesce(files_now, 0) = files AND NOT coalesce(is_doubtful, false)
         THEN mark ELSE '' END AS mark
     FROM remembered LEFT JOIN (
-        SELECT {ledger.FOLDER_OF} AS path, count(*) AS held,
+        SELECT {ledger.FOLDER_OF} AS path, count(*) AS files_now,
             bool_or(part IN (SELECT part FROM written) OR path IN (SELECT path FROM lost)) AS is_doubtful
         FROM files WHERE {_IN_PLACE} GROUP BY 1) USING (path)"""

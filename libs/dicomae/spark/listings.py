@@ -9,14 +9,14 @@ import pyarrow.compute as pc
 from pyspark import Accumulator
 
 from dicomae.dicom.archive import archive_of
-from dicomae.dicom.listing import Failed, Held, Listing
+from dicomae.dicom.listing import Failed, Folder, Listing
 from dicomae.dicom.outcome import LISTING, as_listing
 from dicomae.errors import Reason
 from dicomae.spark import location
 from dicomae.spark.location import Location
 
 _ROWS_TOGETHER = 1 << 16
-_NOTHING_KNOWN: Mapping[str, Held] = {}
+_NOTHING_KNOWN: Mapping[str, Folder] = {}
 
 # Folders to be listed: the files that each held, and the mark that it had, as `list_folders` takes it.
 FOLDERS = pa.schema([("path", pa.string()), ("files", pa.int64()), ("mark", pa.string())])
@@ -72,7 +72,7 @@ class Listed:
         )
 
 
-def write_folders(folder: Location, folders: Sequence[Held]) -> Location:
+def write_folders(folder: Location, folders: Sequence[Folder]) -> Location:
     """Write a Parquet file of `FOLDERS` there."""
     return _write(folder, folders, FOLDERS)
 
@@ -97,11 +97,11 @@ class ListingWriter:
         self._rows = 0
         self._writer = location.parquet_writer(self.path, LISTING)
 
-    def write(self, found: Listing, known: Mapping[str, Held] = _NOTHING_KNOWN) -> None:
+    def write(self, found: Listing, known: Mapping[str, Folder] = _NOTHING_KNOWN) -> None:
         """Add what was found in folders; `known` is what was known of those that are settled, and others."""
         files, failures = _told_apart(found)
         self._waiting.append(as_listing(files, failures))
-        self._visited += [(*held, False) for held in found.held]
+        self._visited += [(*folder, False) for folder in found.visited]
         self._visited += [(*known[path], True) for path in found.settled]
         self.settled += len(found.settled)
         self.trusted += sum(known[path].files for path in found.settled)
@@ -137,7 +137,7 @@ def _told_apart(found: Listing) -> tuple[pa.RecordBatch, tuple[Failed, ...]]:
     Its path, and that of what is not there, ends in `/`, as no file's does: the other belongs to the member.
     """
     paths = found.files.column("path")
-    failed = tuple((f"{path}/" if archive_of(path) else path, *why) for path, *why in found.failures)
+    failed = tuple((f"{path}/" if archive_of(path) else path, why, how) for path, why, how in found.failures)
     if not pc.any(pc.match_substring(paths, "!")).as_py():
         return found.files, failed
     of_members = [archive_of(path) is not None for path in paths.to_pylist()]
