@@ -155,6 +155,25 @@ def test_a_list_names_no_stores(run: Ingesting, monkeypatch: pytest.MonkeyPatch)
         run.of(source="-")
 
 
+def test_a_list_that_names_a_member_takes_nothing_from_its_archive(
+    run: Ingesting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed = shutil.make_archive(str(run.top / "packed"), "zip", run.top, "1.dcm")
+    (run.top / "1.dcm").unlink()
+    held = run()["rows"]
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(f"{packed}!1.dcm".encode())))
+    counts = run.of(source="-")
+    assert (counts["rows"], counts["reasons"]) == (held, {"missing": 1})
+    assert (run()["rows"], statuses(run)["pacs/packed.zip!1.dcm"]) == (held, "parsed")
+
+
+def test_an_inventory_says_what_it_leaves_out(run: Ingesting, capsys: pytest.CaptureFixture[str]) -> None:
+    listed = run.top.parent / "inventory.csv"
+    listed.write_text("path\n1.dcm\n/elsewhere/1.dcm\n2.dcm\n/elsewhere/2.dcm\n", encoding="utf-8")
+    assert run.of(source=str(run.top), inventory=str(listed))["files"] == 2
+    assert "left out: 2 rows of other folders" in capsys.readouterr().err
+
+
 def test_an_inventory_spares_the_listing(run: Ingesting) -> None:
     size = (run.top / "1.dcm").stat().st_size
     listed = run.top.parent / "inventory.csv"

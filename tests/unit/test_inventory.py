@@ -26,7 +26,7 @@ WHEN = datetime(2024, 5, 1, 12, 30, 5, 123000, tzinfo=UTC)
 
 
 def read(file, place):
-    batches = list(inventory.read_inventory(LOCAL, str(file), place))
+    batches = [batch for _, batch in inventory.read_inventory(LOCAL, str(file), place)]
     assert all(batch.schema == LISTED for batch in batches)
     return [row for batch in batches for row in batch.to_pylist()]
 
@@ -148,6 +148,7 @@ def test_an_s3_inventory_in_parquet(tmp_path):
         ("f.txt", "", r"f\.txt: no inventory by its name; give"),
         ("f.csv", "size\n1\n", r"f\.csv: no column path, .*it has size; rename one to path"),
         ("f.csv", "path,size\na,12 kB\n", r"f\.csv: row 2: size is not in whole bytes; mend"),
+        ("f.csv", "path,size\na,1\nb,-1\n", r"f\.csv: row 3: size is not in whole bytes; mend"),
         ("f.csv", "path,mtime\na,\na,1.5\na,yesterday\n", r"f\.csv: row 4: mtime is not in ISO 8601"),
         ("f.csv", "path,mtime\na,1.2.3\n", r"f\.csv: row 2: mtime is not in ISO 8601 or seconds"),
         ("f.csv", "path,mtime\na,99999999999999999\n", r"f\.csv: row 2: mtime is not in ISO 8601 or sec"),
@@ -192,6 +193,8 @@ def test_a_long_inventory_comes_in_batches(tmp_path):
     pq.write_table(pa.table({"path": paths}), tmp_path / "f.parquet")
     (tmp_path / "f.csv").write_text("path\n" + "".join(f'"new\nline{path}"\n' for path in paths))
     for name in ("f.parquet", "f.csv"):
-        batches = list(inventory.read_inventory(LOCAL, f"{tmp_path}/{name}", Place("/pacs")))
+        batches = [
+            batch for _, batch in inventory.read_inventory(LOCAL, f"{tmp_path}/{name}", Place("/pacs"))
+        ]
         assert max(batch.num_rows for batch in batches) < 150_000
         assert sum(batch.num_rows for batch in batches) == 150_000

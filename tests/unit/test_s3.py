@@ -128,5 +128,6 @@ def test_an_s3_inventory_is_read_from_its_bucket(uri, tmp_path):
     }
     filesystem = put(uri, contents)
     place = inventory.Place("pacs/a", source.path_prefix(uri))
-    (batch,) = inventory.read_inventory(filesystem, "pacs/report/now/manifest.json", place)
+    ((rows, batch),) = inventory.read_inventory(filesystem, "pacs/report/now/manifest.json", place)
+    assert rows == 2
     assert batch.to_pylist() == [{"path": "pacs/a/1.dcm", "size": 12, "mtime": None, "etag": "e"}]

@@ -60,3 +60,8 @@ def test_a_file_is_opened_by_path_or_uri(tmp_path):
 )
 def test_paths_in_the_tables_say_where_without_user_or_query(uri, prefix):
     assert source.path_prefix(uri) == prefix
+
+
+@pytest.mark.parametrize("path", ["/pacs/a", "//pacs//a/", "/pacs/b/../a/."])
+def test_a_local_path_has_one_name(path):
+    assert source.absolute(path) == "/pacs/a"

@@ -139,6 +139,24 @@ def test_character_sets(terms, value, text):
     assert vr.text_of("PN", value, context) == expected
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("LO", b"\x1b-B\xae^\xae", "Ž^Ž"),
+        ("LO", b"\x1b-B\xae\\\xae", "Ž\\®"),
+        ("LO", b"\x1b-B\xae\t\xae", "Ž\t®"),
+        ("PN", b"\x1b-B\xae^\xae", "Ž^®"),
+        ("PN", b"\x1b-B\xae=\xae", "Ž=®"),
+        ("LT", b"\x1b-B\xae^\\\xae", "Ž^\\Ž"),
+        ("LT", b"\x1b-B\xae\r\n\xae", "Ž\r\n®"),
+    ],
+)
+def test_where_an_escape_sequence_loses_its_effect(name, value, text):
+    """PS3.5, 6.1.2.5.3: `^` and `=` in names alone, a backslash where it parts values."""
+    context = vr.Context(True, charset.encodings_of(b"\\ISO 2022 IR 101"))
+    assert vr.text_of(name, value, context) == text
+
+
 def test_encodings_never_fail_and_are_never_empty():
     for terms in (b"\\\\", b"\xff\xfe", b"hex", b"idna", b"unicode_escape", b"\0" * 16, b"ISO_IR 192\\X"):
         names = charset.encodings_of(terms)

@@ -11,8 +11,10 @@ DEFAULT = ("latin_1",)  # pydicom's reading of a missing character set: every by
 KNOWN_CODECS = frozenset(codecs.lookup(name).name for name in charset.python_encoding.values())
 _ESCAPE = b"\x1b"
 _ESCAPE_TO_GB2312 = "\x1b$)A"
-# PS3.5 6.1.2.5.3: these end the effect of an escape sequence; the backslash parts values.
-_DELIMITERS = frozenset(TEXT_VR_DELIMS | PN_DELIMS | {ord("\\")})
+# PS3.5 6.1.2.5.3: what ends the effect of an escape sequence; a backslash where it parts values.
+IN_PARAGRAPHS = frozenset(TEXT_VR_DELIMS)
+IN_VALUES = IN_PARAGRAPHS | {ord("\\")}
+IN_NAMES = IN_VALUES | PN_DELIMS | {ord("=")}
 
 
 @lru_cache(maxsize=1024)
@@ -32,8 +34,12 @@ def encodings_of(value: bytes) -> tuple[str, ...]:
     return tuple(name if _is_known(name) else DEFAULT[0] for name in named) or DEFAULT
 
 
-def decode(value: bytes, encodings: tuple[str, ...]) -> str:
+def decode(value: bytes, encodings: tuple[str, ...], delimiters: frozenset[int]) -> str:
     """Text of encoded bytes.
+
+    Parameters
+    ----------
+    delimiters : characters after which the first of the encodings is in effect again.
 
     Raises
     ------
@@ -48,7 +54,7 @@ def decode(value: bytes, encodings: tuple[str, ...]) -> str:
         return value.decode(encodings[0])
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # where pydicom warns, it has replaced characters
-        text = charset.decode_bytes(value, encodings, set(_DELIMITERS))
+        text = charset.decode_bytes(value, encodings, set(delimiters))
     return text.replace(_ESCAPE_TO_GB2312, "")  # the one escape that Python's codec leaves in
 
 

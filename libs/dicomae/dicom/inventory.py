@@ -36,8 +36,10 @@ _ROW = re.compile(r"Row #([0-9]+)")  # in Arrow's message of a row of CSV with f
 __all__ = ["Place", "read_inventory"]
 
 
-def read_inventory(filesystem: pafs.FileSystem, path: str, place: Place) -> Iterator[pa.RecordBatch]:
-    """Batches of `LISTED`: the files that an inventory names below a source, in its order.
+def read_inventory(
+    filesystem: pafs.FileSystem, path: str, place: Place
+) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """Number of rows, and the files below a source that they name (`LISTED`), batch by batch, in their order.
 
     Parameters
     ----------
@@ -57,7 +59,7 @@ def read_inventory(filesystem: pafs.FileSystem, path: str, place: Place) -> Iter
                 listed = listed_rows(Rows(batch, file.path, first, file.has_encoded_keys), place)
                 first += batch.num_rows
                 kept, given = kept + listed.num_rows, given + batch.num_rows
-                yield listed
+                yield batch.num_rows, listed
         except READ_ERRORS as error:
             told = _ROW.search(str(error))
             where = f"{file.path}: row {told[1]}" if told else file.path

@@ -25,6 +25,8 @@ NAMES: Mapping[str, tuple[str, ...]] = {
 }
 
 _SECONDS = pa.decimal128(27, 9)
+_NO_SIZE = "size is not in whole bytes"
+_MEND = "mend it, or leave the column out"
 _NO_TIME = "mtime is not in ISO 8601 or seconds since 1970"
 
 
@@ -136,8 +138,14 @@ def _in_source(path: str | None, place: Place) -> str | None:
 
 
 def _sizes(rows: Rows) -> pa.Array | None:
-    sizes = rows.column("size")
-    return None if sizes is None else _cast(sizes, pa.int64(), "size is not in whole bytes", rows)
+    given = rows.column("size")
+    if given is None:
+        return None
+    sizes = _cast(given, pa.int64(), _NO_SIZE, rows)
+    below_zero = pc.index(pc.less(sizes, 0), True).as_py()
+    if below_zero >= 0:
+        raise rows.error(below_zero, f"{_NO_SIZE}; {_MEND}")
+    return sizes
 
 
 def _etags(rows: Rows) -> pa.Array | None:
@@ -179,7 +187,7 @@ def _cast(values: pa.Array, kind: pa.DataType, wrong: str, rows: Rows) -> pa.Arr
         return pc.cast(values, kind)
     except pa.ArrowException as error:
         bad = next(i for i in range(len(values)) if not _is_castable(values[i], kind))
-        raise rows.error(bad, f"{wrong}; mend it, or leave the column out") from error
+        raise rows.error(bad, f"{wrong}; {_MEND}") from error
 
 
 def _is_castable(value: pa.Scalar, kind: pa.DataType) -> bool:

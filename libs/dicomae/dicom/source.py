@@ -19,6 +19,7 @@ from dicomae.errors import UsageError
 __all__ = [
     "LISTED",
     "Listing",
+    "absolute",
     "list_folders",
     "list_paths",
     "open_either",
@@ -117,7 +118,12 @@ def _resolved(uri: str) -> tuple[pafs.FileSystem, str]:
     if "://" in uri:
         filesystem, path = pafs.FileSystem.from_uri(uri)
         return filesystem, path
-    return pafs.LocalFileSystem(), os.path.abspath(uri)
+    return pafs.LocalFileSystem(), absolute(uri)
+
+
+def absolute(path: str) -> str:
+    """The one name of a local path: without `.`, `..` and doubled slashes, also at its beginning."""
+    return "/" + os.path.abspath(path).lstrip("/")
 
 
 def shown(uri: str) -> str:

@@ -57,9 +57,9 @@ def text_of(vr: str, value: bytes, context: Context) -> str | None:
     return reader(value, context) or None
 
 
-def _decoded(value: bytes, encodings: tuple[str, ...]) -> str:
+def _decoded(value: bytes, encodings: tuple[str, ...], delimiters: frozenset[int]) -> str:
     try:
-        return charset.decode(value, encodings)
+        return charset.decode(value, encodings, delimiters)
     except (UnicodeError, LookupError, ValueError, UserWarning):
         raise UnreadableValue("undecodable") from None
 
@@ -84,14 +84,14 @@ def _code(strip: Callable[[str], str]) -> Reader:
     return lambda value, _: _joined(value.decode("latin_1"), strip)
 
 
-def _text(strip: Callable[[str], str]) -> Reader:
+def _text(strip: Callable[[str], str], delimiters: frozenset[int] = charset.IN_VALUES) -> Reader:
     """Values in the file's character set."""
-    return lambda value, context: _joined(_decoded(value, context.encodings), strip)
+    return lambda value, context: _joined(_decoded(value, context.encodings, delimiters), strip)
 
 
 def _paragraph(value: bytes, context: Context) -> str:
     """One value, in which a backslash is a character and leading blanks are layout."""
-    return _strip_end(_decoded(value, context.encodings))
+    return _strip_end(_decoded(value, context.encodings, charset.IN_PARAGRAPHS))
 
 
 def _number_text(value: bytes, _: Context) -> str:
@@ -168,7 +168,7 @@ READERS: MappingProxyType[str, Reader] = MappingProxyType(
         "IS": _number_text,
         "LO": _text(_strip),
         "LT": _paragraph,
-        "PN": _text(_strip),
+        "PN": _text(_strip, charset.IN_NAMES),
         "SH": _text(_strip),
         "SL": _integers(4, signed=True),
         "SQ": _sequence,

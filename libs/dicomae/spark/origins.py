@@ -28,7 +28,7 @@ from dicomae.dicom.inventory_columns import Place
 from dicomae.dicom.ioerrors import explained
 from dicomae.dicom.listing import Listing
 from dicomae.errors import UsageError
-from dicomae.spark import discovery, location
+from dicomae.spark import discovery, location, progress
 from dicomae.spark.listings import Listed, ListingWriter, Wish
 from dicomae.spark.location import Location
 from dicomae.spark.readers import Reader, file_reader, table_reader
@@ -142,8 +142,12 @@ def _of_inventory(uri: str, path: str, config: IngestConfig) -> Origin:
     filesystem, file = _opened("--inventory", source.open_file, path)
 
     def found() -> Iterator[Listing]:
-        for batch in inventory.read_inventory(filesystem, file, Place(top, source.path_prefix(uri))):
+        left_out = 0
+        for rows, batch in inventory.read_inventory(filesystem, file, Place(top, source.path_prefix(uri))):
+            left_out += rows - batch.num_rows
             yield Listing(batch, (), ())
+        if left_out:
+            progress.note(f"  left out: {left_out:,} rows of other folders or of old versions")
 
     return _of_list(f"--inventory {source.shown(path)}", uri, found, config)
 
@@ -163,7 +167,7 @@ def _local(path: str) -> str:
     if _SCHEME.match(path):
         shown = source.shown(path)
         raise UsageError(f"--source -: {shown}: not a local path; give an --inventory of what a store holds")
-    return os.path.abspath(path)
+    return source.absolute(path)
 
 
 def _opened(argument: str, opened: Callable[[str], T], uri: str) -> T:
