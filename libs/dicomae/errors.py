@@ -33,6 +33,7 @@ class Reason(StrEnum):
     TOO_LARGE = "too_large"
     PERMISSION = "permission"
     IO_ERROR = "io_error"
+    NOT_A_FILE = "not_a_file"
     MISSING = "missing"
     TIMEOUT = "timeout"
     ARCHIVE_DAMAGED = "archive_damaged"

@@ -19,7 +19,9 @@ from pyspark.sql import SparkSession
 
 from dicomae import tables
 from dicomae.config import Config
-from dicomae.errors import UsageError
+from dicomae.dicom import listing, source
+from dicomae.dicom.listing import Listing
+from dicomae.errors import Reason, UsageError
 from dicomae.spark import delta, ledger, origins
 
 
@@ -172,6 +174,55 @@ def test_an_inventory_says_what_it_leaves_out(run: Ingesting, capsys: pytest.Cap
     listed.write_text("path\n1.dcm\n/elsewhere/1.dcm\n2.dcm\n/elsewhere/2.dcm\n", encoding="utf-8")
     assert run.of(source=str(run.top), inventory=str(listed))["files"] == 2
     assert "left out: 2 rows of other folders" in capsys.readouterr().err
+
+
+def test_what_a_list_names_and_is_not_there_any_more_has_vanished(
+    run: Ingesting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a disk is not mounted: its rows stay."""
+
+    def listed() -> dict[str, Any]:
+        paths = "\n".join(f"{run.top}/{name}" for name in ("1.dcm", "2.dcm", "packed.zip"))
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(paths.encode())))
+        return run.of(source="-")
+
+    write_file(run.top / "inside" / "9.dcm", "1.9")
+    shutil.make_archive(str(run.top / "packed"), "zip", run.top / "inside")
+    assert [listed()[told] for told in ("rows", "vanished")] == [3, 0]
+    held = delta.read_small(run.root, tables.HEADERS)
+    run.top.rename(run.top.parent / "away")
+    assert [listed()[told] for told in ("rows", "vanished", "quarantined", "new")] == [3, 4, 0, 0]
+    assert delta.read_small(run.root, tables.HEADERS) == held
+    (run.top.parent / "away").rename(run.top)
+    assert [listed()[told] for told in ("rows", "vanished", "new")] == [3, 0, 0]
+
+
+@pytest.mark.parametrize("reason", [Reason.TIMEOUT, Reason.PERMISSION, Reason.IO_ERROR])
+def test_known_files_of_which_the_source_says_nothing_stay_as_they_were(
+    run: Ingesting, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], reason: Reason
+) -> None:
+    run()
+    before = delta.read_small(run.root, tables.FILES)
+    silent = ((f"{run.top}/1.dcm", reason, "ETIMEDOUT"), (f"{run.top}/unknown.dcm", reason, "ETIMEDOUT"))
+    nothing = listing.listed([], [], [])
+    monkeypatch.setattr(source, "list_paths", lambda *_: Listing(nothing, (), silent))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"1.dcm")))
+    counts = run.of(source="-")
+    assert (counts["unanswered"], counts["reasons"]) == (1, {str(reason): 1})
+    assert "not answered: 1 files that are known" in capsys.readouterr().err
+    kept = delta.read_small(run.root, tables.FILES)
+    assert [row for row in kept.to_pylist() if "unknown" not in row["path"]] == before.to_pylist()
+
+
+def test_what_an_inventory_does_not_say_of_a_file_counts_as_unchanged(run: Ingesting) -> None:
+    run()
+    listed = run.top.parent / "inventory.csv"
+    listed.write_text("path\n1.dcm\n2.dcm\n", encoding="utf-8")
+    before = delta.read_small(run.root, tables.FILES)
+    assert run.of(source=str(run.top), inventory=str(listed))["new"] == 0
+    assert delta.read_small(run.root, tables.FILES) == before
+    listed.write_text("path,size\n1.dcm,5\n", encoding="utf-8")
+    assert run.of(source=str(run.top), inventory=str(listed))["new"] == 1
 
 
 def test_an_inventory_spares_the_listing(run: Ingesting) -> None:

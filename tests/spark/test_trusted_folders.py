@@ -249,7 +249,7 @@ def test_a_link_to_a_folder_above_itself_is_no_way_in(night: Night, top: Path, t
     (top / "study-0" / "link").symlink_to(top)
     counts = night()
     assert (counts["files"], counts["duplicates"], counts["vanished"]) == (6, 0, 0)
-    assert counts["reasons"] == {"io_error": 1}
+    assert counts["reasons"] == {"not_a_file": 1}
 
 
 def test_a_folder_that_gave_its_place_to_a_link_to_one_above_it_is_no_way_in(
@@ -266,7 +266,7 @@ def test_a_folder_that_gave_its_place_to_a_link_to_one_above_it_is_no_way_in(
     (top / "a").symlink_to(tmp_path / "other")
     counts = night()
     assert (counts["rows"], counts["duplicates"], counts["vanished"]) == (7, 0, 0)  # below a link, who knows
-    assert counts["reasons"] == {"io_error": 1}
+    assert counts["reasons"] == {"not_a_file": 1}
 
 
 def test_what_another_run_read_in_a_folder_is_looked_at(

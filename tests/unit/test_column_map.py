@@ -61,6 +61,13 @@ def test_explicit_columns_win_over_keywords(tmp_path: Path) -> None:
     assert element_columns(schema, columns) == {"PatientID": "pid", "Rows": "Rows"}
 
 
+def test_a_column_may_be_left_out(tmp_path: Path) -> None:
+    columns = load_column_map(write(tmp_path, UID + 'columns = "keywords"\n[elements]\nStudyDate = ""'))
+    schema = pa.schema([("uid", pa.string()), ("StudyDate", pa.bool_()), ("Rows", pa.int64())])
+    assert element_columns(schema, columns) == {"Rows": "Rows"}
+    assert columns_read(schema, columns) == ["uid", "Rows"]
+
+
 def test_only_the_columns_that_are_needed_are_read() -> None:
     columns = ColumnMap("t", instance="uid", path="{b}/{c.d}", elements={"PatientID": "e.f", "Rows": "g.h"})
     inner = pa.struct([("d", pa.string()), ("f", pa.string())])
@@ -84,6 +91,7 @@ UID = 'instance = "uid"\n'
         ('instance = ""', "key 'instance' must be a text, not ''"),
         (UID + 'elements = "x"', "key 'elements' must be a table of texts, not 'x'"),
         (UID + "[elements]\nRows = 1", "key 'elements.Rows' must be a text, not 1"),
+        (UID + 'columns = "keywords"\n[constants]\nRows = ""', "key 'constants.Rows' must be a text, not ''"),
         (
             UID + '[elements]\nPatientIdent = "p"',
             "key 'elements.PatientIdent' = 'p': allowed is a",

@@ -33,6 +33,7 @@ def test_codes_are_written_to_tables_as_plain_text() -> None:
         "too_large",
         "permission",
         "io_error",
+        "not_a_file",
         "missing",
         "timeout",
         "archive_damaged",

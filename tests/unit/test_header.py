@@ -337,6 +337,10 @@ def test_deep_nesting_is_no_recursion():
     closed = struct.pack("<HHLHHL", 0xFFFE, 0xE00D, 0, 0xFFFE, 0xE0DD, 0)
     nested = opened * 5_000 + closed * 5_000
     assert one(part10(UID + nested), flatten=["ReferencedImageSequence"])["elements"] is not None
+    for deeper in (opened * 8_193, opened * 8_193 + closed * 8_193):
+        (failure,) = parse_headers([part10(UID + deeper)], [True]).failures
+        assert failure.reason == Reason.TOO_LARGE
+        assert failure.detail == "sequences nested deeper than 8192 levels"
 
 
 def test_named_sequences_are_flattened_to_their_first_item():

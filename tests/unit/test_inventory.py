@@ -152,6 +152,7 @@ def test_an_s3_inventory_in_parquet(tmp_path):
         ("f.csv", "path,mtime\na,\na,1.5\na,yesterday\n", r"f\.csv: row 4: mtime is not in ISO 8601"),
         ("f.csv", "path,mtime\na,1.2.3\n", r"f\.csv: row 2: mtime is not in ISO 8601 or seconds"),
         ("f.csv", "path,mtime\na,99999999999999999\n", r"f\.csv: row 2: mtime is not in ISO 8601 or sec"),
+        ("f.csv", "path,mtime\na,1700000000\na,1700000000000\n", r"row 3: mtime .*perhaps in milliseconds"),
         ("f.csv", "path,size\na,1\n,1\n", r"f\.csv: row 3: no path"),
         ("f.csv", "bucket,key\npacs,\n", r"f\.csv: row 2: no path"),
         ("f.csv", "key,bucket,is_latest,size\na,b,false,1\na,b,true,12 kB", r"f\.csv: row 3: size is not"),

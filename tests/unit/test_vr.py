@@ -157,6 +157,14 @@ def test_where_an_escape_sequence_loses_its_effect(name, value, text):
     assert vr.text_of(name, value, context) == text
 
 
+def test_a_long_value_of_escape_sequences_is_not_taken_apart():
+    context = vr.Context(True, charset.encodings_of(b"\\ISO 2022 IR 101"))
+    escaped = b"\x1b-B\xae" * ((1 << 18) + 1)
+    with pytest.raises(vr.UnreadableValue, match="undecodable"):
+        vr.text_of("UT", escaped, context)
+    assert vr.text_of("UT", escaped[4:], context) == "Ž" * (1 << 18)
+
+
 def test_encodings_never_fail_and_are_never_empty():
     for terms in (b"\\\\", b"\xff\xfe", b"hex", b"idna", b"unicode_escape", b"\0" * 16, b"ISO_IR 192\\X"):
         names = charset.encodings_of(terms)

@@ -10,6 +10,7 @@ from pydicom.valuerep import PN_DELIMS, TEXT_VR_DELIMS
 DEFAULT = ("latin_1",)  # pydicom's reading of a missing character set: every byte is a letter
 KNOWN_CODECS = frozenset(codecs.lookup(name).name for name in charset.python_encoding.values())
 _ESCAPE = b"\x1b"
+_LONGEST_ESCAPED = 1 << 20  # bytes of a value with escape sequences, whose parts are objects each
 _ESCAPE_TO_GB2312 = "\x1b$)A"
 # PS3.5 6.1.2.5.3: what ends the effect of an escape sequence; a backslash where it parts values.
 IN_PARAGRAPHS = frozenset(TEXT_VR_DELIMS)
@@ -52,6 +53,8 @@ def decode(value: bytes, encodings: tuple[str, ...], delimiters: frozenset[int])
     """
     if _ESCAPE not in value:
         return value.decode(encodings[0])
+    if len(value) > _LONGEST_ESCAPED:
+        raise ValueError(f"more than {_LONGEST_ESCAPED} bytes with escape sequences")
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # where pydicom warns, it has replaced characters
         text = charset.decode_bytes(value, encodings, set(delimiters))

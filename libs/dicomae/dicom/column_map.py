@@ -6,6 +6,7 @@
 
     [elements]                             # further ones, by key of the `elements` map
     PatientName = "patient.name"           # a dot leads into a column of structs
+    StudyDate = ""                         # not taken, though "keywords" would
 
     [constants]                            # what holds for the whole table
     InstitutionName = "St. Elsewhere"
@@ -45,7 +46,7 @@ class ColumnMap:
     path : column of the path, or a template of columns in braces; "" where the table has none.
     json : column of whole data sets in the DICOM JSON model; "" where elements have columns.
     keywords : whether every column that is named by a PS3.6 keyword is that element.
-    elements : key of the `elements` map -> column; it wins over `keywords`.
+    elements : key of the `elements` map -> column; it wins over `keywords`, and "" takes none.
     constants : key -> text that each row gets.
     """
 
@@ -99,7 +100,7 @@ def _check_keys(raw: Mapping[str, Any], where: str) -> None:
 def _check_elements(raw: Mapping[str, Any], where: str) -> None:
     for table in _TABLE_KEYS:
         for key, value in raw.get(table, {}).items():
-            if not isinstance(value, str) or not value:
+            if not isinstance(value, str) or (table == "constants" and not value):
                 raise UsageError(f"{where}: key '{table}.{key}' must be a text, not {value!r}")
             if not is_element(key):
                 allowed = "a keyword of PS3.6 outside the file meta, ggggeeee, or 'ggggxxee CREATOR'"
@@ -126,7 +127,7 @@ def element_columns(schema: pa.Schema, columns: ColumnMap) -> dict[str, str]:
         A column that the map names is missing, or there twice.
     """
     named = {name: name for name in schema.names if is_element(name)} if columns.keywords else {}
-    elements = dict(sorted({**named, **columns.elements}.items()))
+    elements = {key: name for key, name in sorted({**named, **columns.elements}.items()) if name}
     wanted = [("instance", columns.instance), ("json", columns.json)]
     wanted += [("path", name) for name in path_columns(columns)]
     wanted += [(f"elements.{key}", name) for key, name in elements.items()]

@@ -15,6 +15,7 @@ from dicomae.dicom import keys, vr
 PIXEL_TAGS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 INFLATION_LIMIT = 64 << 20  # bytes of a deflated data set that are looked at
 MAXIMUM_ELEMENTS = 1 << 16  # of the top level
+MAXIMUM_LEVELS = 1 << 14  # open at a time, of sequences and items of undefined length
 _UNDEFINED = 0xFFFFFFFF
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _PREAMBLE = 132
@@ -298,6 +299,8 @@ def _end_of_items(buffer: bytes, at: int, encoding: Encoding, inside_item: bool 
                 return at, value
         elif length == _UNDEFINED:
             levels.append(inner)
+            if len(levels) > MAXIMUM_LEVELS:
+                raise TooLarge(f"sequences nested deeper than {MAXIMUM_LEVELS // 2} levels")
         at = value if closed or length == _UNDEFINED else value + length
 
 

@@ -128,7 +128,8 @@ def _texts(batch: pa.RecordBatch, name: str, vr: str, columns: ColumnMap, key: s
     try:
         return column_text.texts_of(column(batch, name), vr)
     except column_text.UnsuitableType as error:
-        raise UsageError(f"{columns.source}: key '{key}': column '{name}' {error}") from None
+        instead = f'; name another column, or "", for {key}' if key.startswith("elements.") else ""
+        raise UsageError(f"{columns.source}: key '{key}': column '{name}' {error}{instead}") from None
 
 
 def _constant(text: str, n_rows: int) -> Texts:

@@ -25,6 +25,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
 }
 
 _SECONDS = pa.decimal128(27, 9)
+_LATEST = 32_503_680_000  # seconds: the year 3000
 _NO_SIZE = "size is not in whole bytes"
 _MEND = "mend it, or leave the column out"
 _NO_TIME = "mtime is not in ISO 8601 or seconds since 1970"
@@ -177,6 +178,9 @@ def _from_seconds(texts: pa.Array, rows: Rows) -> pa.Array:
     """Seconds cut at microseconds as a listing's are, to be equal to them; floats are 0.2 µs apart."""
     cut = pc.replace_substring_regex(texts, r"(\.[0-9]{9})[0-9]+$", r"\1")
     exact = _cast(cut, _SECONDS, _NO_TIME, rows)
+    late = pc.index(pc.greater(exact, pa.scalar(_LATEST, pa.decimal128(12))), True).as_py()
+    if late >= 0:
+        raise rows.error(late, f"{_NO_TIME}, but perhaps in milliseconds; {_MEND}")
     microseconds = pc.floor(pc.multiply(exact, pa.scalar(10**6, pa.decimal128(7))))
     return _cast(microseconds, pa.int64(), _NO_TIME, rows).cast(tables.TIME)
 

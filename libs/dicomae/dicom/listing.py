@@ -144,7 +144,7 @@ class Found:
 
     def add_no_file(self, path: str) -> None:
         """Add what is neither a file nor a folder."""
-        self.failures.append((path, Reason.IO_ERROR, _NO_FILE))
+        self.failures.append((path, Reason.NOT_A_FILE, _NO_FILE))
 
     def add_unnameable(self, path: bytes) -> None:
         """Add what has a name that is not UTF-8: Arrow and Delta hold no other."""

@@ -109,6 +109,7 @@ class _Visit:
                     except FileNotFoundError:  # a link to nothing, gone since, or not there yet
                         self._n_unmarkable += 1
                     except OSError as error:
+                        self._n_unmarkable += 1
                         self._found.failures.append((entry.path, *explained(error)))
 
     def _add(self, entry: os.DirEntry[str], since: int) -> None:
@@ -123,7 +124,7 @@ class _Visit:
         elif not stat.S_ISDIR(about.st_mode):
             self._found.add_no_file(entry.path)
         elif _leads_back(entry.path):
-            self._found.failures.append((entry.path, Reason.IO_ERROR, _LOOP))
+            self._found.failures.append((entry.path, Reason.NOT_A_FILE, _LOOP))
         else:
             self._found.folders.append(entry.path)
             self._links.add(entry.path)

@@ -93,12 +93,15 @@ def ingest(run: Ingest, origin: Origin) -> dict[str, Any]:
     with step(run.spark, f"comparing {listed.files:,} files with the ledger"):
         together = run.config.ingest.files_per_commit
         changes = ledger.changes(run.database, listed, origin.top, origin.reach, together)
+    unanswered = pieces.rows(pieces.whole(changes.unanswered))
+    if unanswered:
+        progress.note(f"  not answered: {unanswered:,} files that are known; they stay as they were")
     with on_sigterm(run.stop):
         read, whole = take_in(run, changes, origin.reader, is_table=origin.is_table)
         ended = _ended(run, read, whole)
         if whole and origin.top is not None and origin.list_changed is not None:
             folders.remember(run.database, origin.top, listed.visited, began, run.run_id)
-    told = {"listed": listed.files, "trusted": listed.trusted, "new": read["files"]}
+    told = {"listed": listed.files, "trusted": listed.trusted, "unanswered": unanswered, "new": read["files"]}
     return {"source": origin.top, **told, **ended}
 
 

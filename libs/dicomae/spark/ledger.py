@@ -17,9 +17,10 @@ from dicomae.tables import FILES, HEADERS, QUARANTINE, RUNS
 # What a listing says of a file: unknown to the ledger; known and changed, or to be read again for another
 # reason; a duplicate, or an archive that holds one, whose original has another instance, or may have when it
 # is read; no longer in the source; there again, unchanged; needs no row any more, as a folder that can be
-# listed again; an archive without members that it had, which nobody has marked.
-_KINDS = ("new", "again", "orphaned", "vanished", "returned", "gone", "shrunk")
-NEW, AGAIN, ORPHANED, VANISHED, RETURNED, GONE, SHRUNK = _KINDS
+# listed again; an archive without members that it had, which nobody has marked; known, of which the source
+# says nothing now, as it does not answer.
+_KINDS = ("new", "again", "orphaned", "vanished", "returned", "gone", "shrunk", "unanswered")
+NEW, AGAIN, ORPHANED, VANISHED, RETURNED, GONE, SHRUNK, UNANSWERED = _KINDS
 ARCHIVES = r"\.(zip|tar|tgz|tar\.gz)$"  # what is read inside
 
 
@@ -30,7 +31,7 @@ class Changes:
     Attributes
     ----------
     new, again, orphaned : rows of `LISTING`.
-    vanished, returned, gone, shrunk : `path` of rows of the ledger.
+    vanished, returned, gone, shrunk, unanswered : `path` of rows of the ledger.
     has_unknown : whether `headers` may have rows that the ledger does not know.
     """
 
@@ -41,6 +42,7 @@ class Changes:
     returned: tuple[Location, ...] = ()
     gone: tuple[Location, ...] = ()
     shrunk: tuple[Location, ...] = ()
+    unanswered: tuple[Location, ...] = ()
     has_unknown: bool = False
 
     @property
@@ -192,11 +194,15 @@ FOLDER_OF = "parse_dirpath(CASE WHEN suffix(path, '/') THEN path[:-2] ELSE path 
 # Of what could not be listed nothing is known; a list of files may leave out the size alone.
 _WAS_NOT_LISTED = f"(status = '{FileStatus.QUARANTINED}' AND size IS NULL AND mtime IS NULL AND etag IS NULL)"
 
-# By etag where both have one, else by size and time; and a folder that failed as it failed before.
+# By etag where both have one, else by what the listing knows of size and time; and a folder that failed as it
+# failed before.
 _IS_SAME = """coalesce(
         new.etag = old.etag,
-        new.size IS NOT DISTINCT FROM old.size AND new.mtime IS NOT DISTINCT FROM old.mtime
+        (new.size IS NULL OR new.size IS NOT DISTINCT FROM old.size)
+            AND (new.mtime IS NULL OR new.mtime IS NOT DISTINCT FROM old.mtime)
     ) AND new.reason IS NOT DISTINCT FROM CASE WHEN old.was_not_listed THEN old.reason END"""
+
+_NO_ANSWER = f"('{Reason.TIMEOUT}', '{Reason.PERMISSION}', '{Reason.IO_ERROR}')"
 
 _IS_PARSED = f"status = '{FileStatus.PARSED}'"
 
@@ -209,7 +215,9 @@ _FOUND = f"""CREATE TEMP TABLE found AS SELECT * FROM (
         coalesce(old.attempts, 0)::INTEGER AS attempts,
         CASE WHEN old.path IS NULL THEN '{NEW}'
              WHEN new.path IS NULL AND (old.was_not_listed OR old.is_lost) THEN '{GONE}'
-             WHEN new.path IS NULL THEN CASE WHEN NOT old.vanished THEN '{VANISHED}' END
+             WHEN new.path IS NULL OR (new.reason = '{Reason.MISSING}' AND NOT old.was_not_listed)
+                 THEN CASE WHEN NOT old.vanished THEN '{VANISHED}' END
+             WHEN new.reason IN {_NO_ANSWER} AND NOT old.was_not_listed THEN '{UNANSWERED}'
              WHEN old.is_lost OR NOT ({_IS_SAME}) THEN '{AGAIN}'
              WHEN old.vanished THEN '{RETURNED}' END AS change
     FROM (SELECT DISTINCT ON (path) * FROM listing) AS new
@@ -221,7 +229,7 @@ _FOUND = f"""CREATE TEMP TABLE found AS SELECT * FROM (
 # above it: to compare each with each takes hours where many folders refuse.
 _HIDDEN = f"""DELETE FROM found WHERE change IN ('{VANISHED}', '{GONE}') AND path IN (
     SELECT path FROM (
-        SELECT path, unnest(list_transform(range(1, len(names) + 1),
+        SELECT path, unnest(list_transform(range(1, len(names)),
             lambda n: array_to_string(names[:n], '/'))) AS above
         FROM (SELECT path, string_split(path, '/') AS names FROM found
               WHERE change IN ('{VANISHED}', '{GONE}')))
