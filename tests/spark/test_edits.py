@@ -5,9 +5,10 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from pyspark.sql import SparkSession
 
-from dicomae.spark import edits, sql
+from dicomae.spark import edits, parts, sql
 from dicomae.spark.parts import PartWriter
 from dicomae.tables import FILES
 
@@ -49,3 +50,22 @@ def test_a_path_may_hold_what_sql_gives_a_meaning(spark: SparkSession, root: Pat
         wanted = edits.wanted(session, found, tmp_path)
     (row,) = edits.apply(spark, wanted, root).to_pylist()
     assert pq.ParquetFile(root / FILES.name / row["path"]).read()["path"].to_pylist() == ["b"]
+
+
+def test_row_groups_are_bounded_in_bytes_and_edited_each_by_itself(
+    spark: SparkSession, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts, "ROW_GROUP_BYTES", 100_000)
+    writer = PartWriter(root, FILES)
+    for path in "abcdef":
+        row = {"path": path, "status": "parsed", "vanished": False, "etag": "x" * 60_000}
+        writer.write(pa.RecordBatch.from_pylist([row], schema=FILES.schema))
+    part = writer.finish()["path"][0].as_py()
+    groups = pq.read_metadata(root / FILES.name / part)
+    assert [groups.row_group(i).num_rows for i in range(groups.num_row_groups)] == [2, 2, 2]
+    with sql.connected(root, tmp_path) as database, database.session() as session:
+        sql.name_files(session, "rows", [root / FILES.name / part], FILES.schema)
+        wanted = edits.wanted(session, [edits.dropped(FILES, "rows WHERE path IN ('b', 'e')")], tmp_path)
+    (row,) = edits.apply(spark, wanted, root).to_pylist()
+    kept = pq.ParquetFile(root / FILES.name / row["path"]).read(["path"])
+    assert kept["path"].to_pylist() == ["a", "c", "d", "f"]

@@ -103,7 +103,7 @@ def test_members_are_read_as_the_files_outside_are(tmp_path, kind, through):
     for i, (_, content) in enumerate(contents):
         paths.append(tmp_path / f"{i:03d}")
         paths[-1].write_bytes(content)
-    outside = read_headers(LOCAL, [str(p) for p in paths], [len(c) for _, c in contents], 16384, MEBIBYTE)
+    (outside,) = read_headers(LOCAL, [str(p) for p in paths], [len(c) for _, c in contents], 16384, MEBIBYTE)
     filesystem = LOCAL if through == "local" else pafs.PyFileSystem(Spy())
     ((rows, inside),) = read(pack(tmp_path / f"all{kind}", contents), filesystem)
     assert rows["path"].to_pylist() == [f"{tmp_path}/all{kind}!{name}" for name, _ in contents]
@@ -361,7 +361,7 @@ def test_no_damaged_archive_raises_or_reads_for_ever(tmp_path, kind):
 def test_real_files_have_the_outcome_they_have_outside(tmp_path, kind):
     paths = sorted(path for path in SHARED.rglob("*") if path.is_file())[::9]
     contents = [(f"{i}.dcm", path.read_bytes()) for i, path in enumerate(paths)]
-    outside = read_headers(LOCAL, [str(p) for p in paths], [None] * len(paths), 16384, MEBIBYTE)
+    (outside,) = read_headers(LOCAL, [str(p) for p in paths], [None] * len(paths), 16384, MEBIBYTE)
     expected = dict(zip(outside.index, outside.headers["SOPInstanceUID"].to_pylist(), strict=True))
     expected |= {failure.index: failure.reason for failure in outside.failures}
     found = outcomes(read(pack(tmp_path / f"a{kind}", contents)))

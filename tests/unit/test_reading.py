@@ -6,6 +6,7 @@ import threading
 import time
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.fs as pafs
 import pytest
 from filesystems import Spy
@@ -38,7 +39,8 @@ def header(elements: bytes, uid: bytes = b"1.2.3\0") -> bytes:
 def read(filesystem, paths, first=1024, limit=MEBIBYTE, sizes=None, **options):
     texts = [str(path) for path in paths]
     sizes = sizes or [os.path.getsize(path) if Path(path).exists() else 9 for path in paths]
-    return reading.read_headers(filesystem, texts, sizes, first, limit, **options)
+    (batch,) = reading.read_headers(filesystem, texts, sizes, first, limit, **options)
+    return batch
 
 
 def test_a_file_is_read_as_far_as_its_header_and_no_byte_twice(tmp_path):
@@ -166,6 +168,26 @@ def test_a_slow_source_is_read_by_many_threads_and_a_quick_one_by_one(tmp_path):
         assert sorted(batch.index.tolist()) == list(range(200))
         assert spy.open == 0
     assert slow.most_open > 16
+
+
+def test_headers_that_are_too_long_together_come_in_batches(tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "BATCH_BYTES", 10_000)
+    monkeypatch.setattr(reading, "GROUP_BYTES", 20_000)
+    texts = b"".join(element(0x00110000 + i, b"LT", b"x" * 900) for i in range(0x1000, 0x1010))
+    paths = [str(tmp_path / f"{i}.dcm") for i in range(9)]
+    for i, path in enumerate(paths):
+        uid = b"1.2.%d\0" % i
+        Path(path).write_bytes(b"none" if i == 4 else header(b"" if i % 2 else texts, uid))
+    listing = pa.RecordBatch.from_pydict({"path": paths})
+    found = {}
+    batches = list(reading.read_headers(LOCAL, paths, [None] * 9, 1024, MEBIBYTE))
+    for rows, batch in (batch.of(listing) for batch in batches):
+        told = dict(zip(batch.index.tolist(), batch.headers["SOPInstanceUID"].to_pylist(), strict=True))
+        told |= {failure.index: failure.reason for failure in batch.failures}
+        assert sorted(told) == list(range(rows.num_rows))
+        found |= {path: told[i] for i, path in enumerate(rows["path"].to_pylist())}
+    assert len(batches) >= 3
+    assert found == {path: f"1.2.{i}" if i != 4 else Reason.NOT_DICOM for i, path in enumerate(paths)}
 
 
 def test_a_read_that_hangs_is_a_timeout_and_the_others_are_read(tmp_path):

@@ -67,7 +67,7 @@ def test_a_bucket_is_listed_folder_by_folder_and_read(uri, tmp_path):
     assert found.files["mtime"].null_count == 0
     assert source.path_prefix(uri) + found.files["path"][0].as_py() == "s3://pacs/a.dcm"
     paths = ["pacs/a.dcm", "pacs/gone.dcm", "pacs/sub/b.dcm"]
-    read = source.read_headers(filesystem, paths, [None] * 3, 16384, MEBIBYTE)
+    (read,) = source.read_headers(filesystem, paths, [None] * 3, 16384, MEBIBYTE)
     uids = dict(zip(read.index.tolist(), read.headers["SOPInstanceUID"].to_pylist(), strict=True))
     assert uids == {0: "1.2.0", 2: "1.2.1"}
     assert [(f.index, f.reason) for f in read.failures] == [(1, Reason.MISSING)]
@@ -86,7 +86,7 @@ def test_of_an_object_the_header_is_read_and_not_the_pixels(uri, tmp_path):
     }
     spy = Spy(opener=put(uri, contents).open_input_file)
     paths = ["pacs/short", "pacs/long"]
-    read = source.read_headers(pafs.PyFileSystem(spy), paths, [None, None], 16384, MEBIBYTE)
+    (read,) = source.read_headers(pafs.PyFileSystem(spy), paths, [None, None], 16384, MEBIBYTE)
     assert sorted(read.index.tolist()) == [0, 1]
     for name, content in contents.items():
         assert spy.bytes_of(name) <= content.rindex(b"\xe0\x7f\x10\0OW") + (64 << 10)

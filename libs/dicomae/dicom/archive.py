@@ -16,7 +16,7 @@ have; one that takes longer ends the archive.
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import blake2b
 from typing import IO
@@ -25,6 +25,7 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 
 from dicomae.dicom import tar, unzip
+from dicomae.dicom.header import parse_headers
 from dicomae.dicom.inflight import TIMEOUT_SECONDS, Wait, watched
 from dicomae.dicom.listing import list_paths, listed
 from dicomae.dicom.members import Bomb, Budget, Limits, Member, RangeFile, Unreachable, take
@@ -132,7 +133,7 @@ def _batches(reading: _Reading, members: Iterator[Member], budget: Budget) -> It
         except Exception as error:  # noqa: BLE001 (raised again below)
             ended = error
         if batch:
-            yield _read(reading, batch, budget)
+            yield from _read(reading, batch, budget)
         budget.spend(0)
     if ended is not None:
         raise ended
@@ -149,19 +150,20 @@ def _collect(members: Iterator[Member], batch: list[Member]) -> bool:
     return False
 
 
-def _read(reading: _Reading, batch: Sequence[Member], budget: Budget) -> _Batch:
+def _read(reading: _Reading, batch: Sequence[Member], budget: Budget) -> Iterator[_Batch]:
+    paths = [_unique(reading, f"{reading.path}!{member.name}") for member in batch]
+    rows = listed(paths, [member.size for member in batch], [member.mtime for member in batch])
     opened: dict[int, IO[bytes]] = {}
 
     def fetch(pieces: Sequence[Piece]) -> list[Read]:
         return [_piece(batch[piece.position], piece, opened, budget) for piece in pieces]
 
     try:
-        headers = grown_headers(fetch, [m.size for m in batch], reading.bounds, reading.flatten)
+        for headers in grown_headers(fetch, [m.size for m in batch], reading.bounds, reading.flatten):
+            yield headers.of(rows)
     finally:
         for file in opened.values():
             file.close()
-    paths = [_unique(reading, f"{reading.path}!{member.name}") for member in batch]
-    return listed(paths, [member.size for member in batch], [member.mtime for member in batch]), headers
 
 
 def _piece(member: Member, piece: Piece, opened: dict[int, IO[bytes]], budget: Budget) -> Read:
@@ -203,5 +205,4 @@ def _row(filesystem: pafs.FileSystem, path: str) -> pa.RecordBatch:
 
 def _itself(row: pa.RecordBatch, reason: Reason, detail: str) -> _Batch:
     """The batch whose only row is the archive."""
-    headers = grown_headers(lambda _: [(reason, detail)], [None], Bounds(1, 1), ())
-    return row, HeaderBatch(headers.headers, headers.index, (Failure(0, reason, detail),), {})
+    return row, replace(parse_headers([], []), failures=(Failure(0, reason, detail),))

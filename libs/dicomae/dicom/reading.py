@@ -34,6 +34,7 @@ from dicomae.errors import Reason
 AHEAD = 31 << 10
 DOUBLING = 1 << 20  # bytes of header from which a read doubles it: each read is followed by a parse
 GROUP_BYTES = 16 << 20  # read and parsed together, unless one file alone is more
+BATCH_BYTES = 64 << 20  # of Arrow, from which a batch of rows is given: Arrow's texts end at 2 GiB
 
 _PROBED = 4  # files whose time says whether the source is quick
 _PATIENCE_SECONDS = 0.1  # for the system to do something else meanwhile
@@ -68,8 +69,8 @@ def read_headers(
     header_limit_bytes: int,
     flatten: Sequence[str] = (),
     timeout_seconds: float = inflight.TIMEOUT_SECONDS,
-) -> HeaderBatch:
-    """Headers of files; positions of the result are positions in `paths`, in no order.
+) -> Iterator[HeaderBatch]:
+    """Headers of files, most often in one batch; positions are those in `paths`, in no order.
 
     Parameters
     ----------
@@ -78,8 +79,7 @@ def read_headers(
 
     Returns
     -------
-    HeaderBatch
-        Nothing is `incomplete`; a file that cannot be read is a failure.
+    Each file is a row or a failure of one of the batches; nothing is `incomplete`.
     """
     local = isinstance(filesystem, pafs.LocalFileSystem)
 
@@ -108,8 +108,8 @@ def grown_headers(
     bounds: Bounds,
     flatten: Sequence[str],
     start: Callable[[Sequence[int], int], Started | None] = lambda positions, wanted: None,
-) -> HeaderBatch:
-    """Headers of as many files as there are sizes, by a function that reads ranges of them.
+) -> Iterator[HeaderBatch]:
+    """As `read_headers`, of as many files as there are sizes, by a function that reads ranges of them.
 
     Parameters
     ----------
@@ -117,21 +117,37 @@ def grown_headers(
         are asked for in order, without a gap.
     start : the first bytes of files at once, where that is quick.
     """
-    first, limit = min(bounds.first_read_bytes, bounds.header_limit_bytes), bounds.header_limit_bytes
     parts = [parse_headers([], [])]
+    for part in _grown(fetch, sizes, bounds, flatten, start):
+        parts.append(part)
+        if sum(part.headers.nbytes for part in parts) >= BATCH_BYTES:
+            yield _concatenated(parts)
+            parts.clear()
+    if parts:
+        yield _concatenated(parts)
+
+
+def _grown(
+    fetch: Fetch,
+    sizes: Sequence[int | None],
+    bounds: Bounds,
+    flatten: Sequence[str],
+    start: Callable[[Sequence[int], int], Started | None],
+) -> Iterator[HeaderBatch]:
+    """What became of each group of files, as far as it is known by then."""
+    first, limit = min(bounds.first_read_bytes, bounds.header_limit_bytes), bounds.header_limit_bytes
     for all_new in _groups([_Held(i, b"", first) for i in range(len(sizes))]):
         groups = [all_new]
         started = start([file.position for file in all_new], first)
         if started is not None:
             again = [all_new[i] for i in started[1]]  # to learn why they could not be read
             part, more = _parsed_group(all_new, started[0], set(started[1]), sizes, limit, flatten)
-            parts.append(part)
+            yield part
             groups = list(_groups([*again, *more]))
         while groups:
             part, more = _read_group(fetch, groups.pop(), sizes, limit, flatten)
-            parts.append(part)
+            yield part
             groups.extend(_groups(more))
-    return _concatenated(parts)
 
 
 class _Held(NamedTuple):

@@ -1,7 +1,7 @@
 """What a batch of header bytes becomes: rows of `HEADER`, failures, and buffers that need more bytes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -89,3 +89,19 @@ class HeaderBatch:
     failures: tuple[Failure, ...]
     incomplete: dict[int, int]
     bytes_read: int = 0
+
+    def of(self, inputs: pa.RecordBatch) -> tuple[pa.RecordBatch, "HeaderBatch"]:
+        """Those rows of the input that this batch is of, in their order; and it with positions among them.
+
+        Parameters
+        ----------
+        inputs : one row for each position; nothing is incomplete.
+        """
+        failed = [failure.index for failure in self.failures]
+        positions = np.sort(np.concatenate([self.index, np.array(failed, np.int64)]))
+        if len(positions) == inputs.num_rows:
+            return inputs, self
+        places = np.searchsorted(positions, failed).tolist()
+        failures = tuple(replace(f, index=i) for f, i in zip(self.failures, places, strict=True))
+        index = np.searchsorted(positions, self.index)
+        return inputs.take(pa.array(positions)), replace(self, index=index, failures=failures)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
 
 from dicomae import tables
@@ -99,7 +100,7 @@ def _edited(root: Location, table: Table, part: str, edits: pa.Table) -> pa.Reco
     drops = edits.filter(edits["drop"])["path"]
     changes = edits.filter(pc.invert(edits["drop"]))
     writer = PartWriter(root, table)
-    for batch in location.parquet_file(root / table.name / part).iter_batches(_BATCH_ROWS):
+    for batch in _batches(location.parquet_file(root / table.name / part)):
         kept = batch.filter(pc.invert(pc.is_in(batch.column("path"), drops)))
         writer.write(_changed(kept, changes) if len(changes) else kept)
     written = writer.finish()
@@ -108,6 +109,12 @@ def _edited(root: Location, table: Table, part: str, edits: pa.Table) -> pa.Reco
     if not written.num_rows:
         columns[0] = pa.array([table.name], pa.string())
     return pa.RecordBatch.from_arrays([old, *columns], schema=EDITED)
+
+
+def _batches(file: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
+    """All rows, of no two row groups together: these are bounded in bytes."""
+    for group in range(file.num_row_groups):
+        yield from file.iter_batches(_BATCH_ROWS, row_groups=[group])
 
 
 def _changed(batch: pa.RecordBatch, changes: pa.Table) -> pa.RecordBatch:

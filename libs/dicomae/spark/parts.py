@@ -29,6 +29,8 @@ PART = pa.schema(
     ]
 )
 
+ROW_GROUP_BYTES = 64 << 20  # of Arrow: readers take a row group at once, and Arrow's texts end at 2 GiB
+
 Kernel = Callable[[pa.RecordBatch], pa.RecordBatch]
 
 
@@ -48,6 +50,7 @@ class PartWriter:
         self._bounds: dict[str, list[Any]] = {}
         self._nulls: dict[str, int] = {}
         self._waiting: list[pa.RecordBatch] = []
+        self._waiting_bytes = 0
         self._writer: pq.ParquetWriter | None = None
 
     def write(self, batch: pa.RecordBatch) -> None:
@@ -56,7 +59,9 @@ class PartWriter:
             return
         self._waiting.append(batch)
         self.rows += batch.num_rows
-        if sum(waiting.num_rows for waiting in self._waiting) >= ROW_GROUP:
+        self._waiting_bytes += batch.nbytes
+        is_long = sum(waiting.num_rows for waiting in self._waiting) >= ROW_GROUP
+        if is_long or self._waiting_bytes >= ROW_GROUP_BYTES:
             self._flush()
         for name in (*self.table.key, *self.table.cluster_by):
             self._count(name, batch.column(name))
@@ -89,7 +94,7 @@ class PartWriter:
             self._writer = location.parquet_writer(self.path, schema, **writer_options(schema))
         if self._waiting:
             self._writer.write_table(pa.Table.from_batches(self._waiting, schema=schema))
-        self._waiting = []
+        self._waiting, self._waiting_bytes = [], 0
         return self._writer
 
     def _count(self, name: str, column: pa.Array) -> None:

@@ -58,7 +58,7 @@ def file_reader(uri: str, config: IngestConfig) -> Reader:
             for kind, task in ((_FAILED, _failed), (_FILE, files)):
                 chosen = listing.filter(pa.array(kinds == kind))
                 if chosen.num_rows:
-                    yield task(chosen)
+                    yield from task(chosen)
             for i in np.flatnonzero(kinds == _ARCHIVE):
                 yield from _members(filesystem, listing.slice(i, 1), prefix, config)
 
@@ -71,19 +71,22 @@ def _kinds(listing: pa.RecordBatch) -> npt.NDArray[np.int8]:
     return np.where(failed, _FAILED, np.array(kinds, np.int8))
 
 
-def _failed(listing: pa.RecordBatch) -> Read:
+def _failed(listing: pa.RecordBatch) -> Iterator[Read]:
     """What could not be listed, with the listing's reasons."""
     told = zip(listing.column("reason").to_pylist(), listing.column("detail").to_pylist(), strict=True)
     failures = tuple(Failure(i, Reason(reason), detail) for i, (reason, detail) in enumerate(told))
-    return Read(listing, replace(parse_headers([], []), failures=failures))
+    yield Read(listing, replace(parse_headers([], []), failures=failures))
 
 
-def _files(filesystem: pafs.FileSystem, prefix: str, config: IngestConfig, listing: pa.RecordBatch) -> Read:
+def _files(
+    filesystem: pafs.FileSystem, prefix: str, config: IngestConfig, listing: pa.RecordBatch
+) -> Iterator[Read]:
     paths = [path[len(prefix) :] for path in listing.column("path").to_pylist()]
     sizes = listing.column("size").to_pylist()
     bounds = config.first_read_bytes, config.header_limit_bytes
     flatten, timeout = config.flatten_sequences, config.read_timeout_seconds
-    return Read(listing, source.read_headers(filesystem, paths, sizes, *bounds, flatten, timeout))
+    for headers in source.read_headers(filesystem, paths, sizes, *bounds, flatten, timeout):
+        yield Read(*headers.of(listing))
 
 
 def _members(
