@@ -15,6 +15,8 @@ def explained(error: Exception) -> tuple[Reason, str]:
     detail = f"{type(error).__name__} {code}" if code else type(error).__name__
     if isinstance(error, FileNotFoundError):
         return Reason.MISSING, detail
+    if code == "ELOOP":
+        return Reason.NOT_A_FILE, detail
     # S3's client gives up what sends no byte for 3 s, over and over for about 100 s (pyarrow 25).
     if isinstance(error, TimeoutError) or "curlCode: 28" in str(error):
         return Reason.TIMEOUT, detail

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Schema, Transaction, write_deltalake
-from deltalake.exceptions import CommitFailedError
+from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction, RemoveAction
 from pyspark.sql import DataFrame, SparkSession
 
@@ -125,10 +125,13 @@ def runs_since(root: Location, table: Table, commit: Commit) -> set[str] | None:
     return {str(each.get(_RUN_ID, "")) for each in later}
 
 
-def parts_since(root: Location, table: Table, commit: Commit) -> list[Location]:
-    """Parts that the table has now, and had not after one of its commits."""
+def parts_since(root: Location, table: Table, commit: Commit) -> list[Location] | None:
+    """Parts that the table has now, and had not after one of its commits; None where its log is gone."""
     uri, options = _named(root, table)
-    before = DeltaTable(uri, version=commit.version, storage_options=options).file_uris()
+    try:
+        before = DeltaTable(uri, version=commit.version, storage_options=options).file_uris()
+    except DeltaError:
+        return None
     return _located(root, table, set(_open(root, table).file_uris()) - set(before))
 
 

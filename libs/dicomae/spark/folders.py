@@ -56,9 +56,10 @@ def known(database: Database, top: str, now: State) -> Location | None:
     with database.session() as session:
         sql.name_files(session, "remembered", [remembered], FOLDERS)
         if then != now:
-            if None in _runs_since(database.root, then):  # restored from a backup, or made anew
-                return None
             written = delta.parts_since(database.root, FILES, then.files)
+            # Restored from a backup, made anew, or its log was cleaned.
+            if written is None or None in _runs_since(database.root, then):
+                return None
             sql.name_files(session, "written", written, FILES.schema)
             sql.name_table(session, database.root, FILES)
             ledger.name_lost(session, database.root)

@@ -79,6 +79,9 @@ def changes(database: Database, listed: Listed, top: str | None, reach: str | No
             below += f" AND {FOLDER_OF} NOT IN (SELECT path FROM visited WHERE is_settled)"
         session.execute(_FOUND.format(join="LEFT" if top is None else "FULL", below=below))
         session.execute(_HIDDEN)
+        if top is None:
+            session.execute(_TWICE)
+            session.execute(_ONCE)
         if reach is not None:
             session.execute(_ORPHANED.format(reach=quoted(reach)))
             session.execute(_RETURNED_ORPHANS)
@@ -220,10 +223,15 @@ _FOUND = f"""CREATE TEMP TABLE found AS SELECT * FROM (
              WHEN new.reason IN {_NO_ANSWER} AND NOT old.was_not_listed THEN '{UNANSWERED}'
              WHEN old.is_lost OR NOT ({_IS_SAME}) THEN '{AGAIN}'
              WHEN old.vanished THEN '{RETURNED}' END AS change
-    FROM (SELECT DISTINCT ON (path) * FROM listing) AS new
+    FROM listing AS new
     {{join}} JOIN (SELECT *, path IN (SELECT path FROM lost) AS is_lost, {_WAS_NOT_LISTED} AS was_not_listed
         FROM files WHERE container IS NULL AND {{below}}) AS old ON new.path = old.path
     ) WHERE change IS NOT NULL"""
+
+# A list may name a file twice. No `DISTINCT ON` over all that is listed: DuckDB holds its rows in memory.
+_TWICE = """CREATE TEMP TABLE twice AS SELECT DISTINCT ON (path) * FROM found
+    WHERE path IN (SELECT path FROM found GROUP BY path HAVING count(*) > 1)"""
+_ONCE = """DELETE FROM found WHERE path IN (SELECT path FROM twice); INSERT INTO found SELECT * FROM twice"""
 
 # Nothing has vanished below a folder that could not be listed. Each path is taken apart into the folders
 # above it: to compare each with each takes hours where many folders refuse.
