@@ -42,6 +42,10 @@ class Reason(StrEnum):
     ARCHIVE_NESTED = "archive_nested"
 
 
+# The storage says nothing of the content. What was read before stays as it was.
+NO_ANSWER = (Reason.TIMEOUT, Reason.PERMISSION, Reason.IO_ERROR)
+
+
 class FileStatus(StrEnum):
     """What became of a file: the codes of `files.status`; each file has exactly one."""
 

@@ -46,7 +46,7 @@ FILES = Table(
         ("mtime", TIME),
         ("etag", pa.string()),  # of an object store's inventory
         ("status", pa.string()),  # errors.FileStatus
-        ("reason", pa.string()),  # errors.Reason, null unless quarantined
+        ("reason", pa.string()),  # errors.Reason; unless quarantined, why it could not be read again
         ("attempts", pa.int32()),
         ("SOPInstanceUID", pa.string()),  # null unless one was read
         ("content_hash", pa.string()),  # of the data set up to the pixel data

@@ -22,7 +22,7 @@ from dicomae.config import Config
 from dicomae.dicom import listing, source
 from dicomae.dicom.listing import Listing
 from dicomae.errors import Reason, UsageError
-from dicomae.spark import delta, ledger, origins
+from dicomae.spark import delta, ledger, origins, quarantine
 
 
 @pytest.fixture
@@ -212,6 +212,59 @@ def test_known_files_of_which_the_source_says_nothing_stay_as_they_were(
     assert "not answered: 1 files that are known" in capsys.readouterr().err
     kept = delta.read_small(run.root, tables.FILES)
     assert [row for row in kept.to_pylist() if "unknown" not in row["path"]] == before.to_pylist()
+
+
+def _inventory(run: Ingesting, *rows: str) -> dict[str, Any]:
+    """Counts of an ingest of files with their sizes."""
+    listed = run.top.parent / "inventory.csv"
+    listed.write_text("\n".join(["path,size", *rows]), encoding="utf-8")
+    return run.of(source=str(run.top), inventory=str(listed))
+
+
+def test_what_is_gone_when_it_is_to_be_read_again_has_vanished(run: Ingesting) -> None:
+    """An inventory may be days old: it names another size of what has been removed since."""
+    run()
+    held = delta.read_small(run.root, tables.HEADERS)
+    _packed(run, "4", "5")
+    run()
+    run.top.rename(run.top.parent / "away")
+    run.top.mkdir()
+    counts = _inventory(run, "1.dcm,5", "new.dcm,5", "some.zip,5")
+    assert (counts["rows"], counts["vanished"], counts["reasons"]) == (len(held) + 2, 4, {"missing": 1})
+    shutil.rmtree(run.top)
+    (run.top.parent / "away").rename(run.top)
+    write_file(run.top / "new.dcm", "1.77")
+    counts = _inventory(run, "1.dcm,5", "new.dcm,5", "some.zip,5")
+    assert (counts["vanished"], counts["reasons"], counts["rows"]) == (0, {}, len(held) + 3)
+
+
+def test_what_cannot_be_read_again_stays_as_it_was_until_it_can(run: Ingesting) -> None:
+    run()
+    held = delta.read_small(run.root, tables.HEADERS)
+    (run.top / "1.dcm").rename(run.top.parent / "1.dcm")
+    (run.top / "1.dcm").mkdir()  # opens, and cannot be read
+    for _ in range(2):
+        counts = _inventory(run, "1.dcm,5")
+        assert (counts["unread"], counts["quarantined"], counts["new"]) == (1, 0, 1)
+        assert delta.read_small(run.root, tables.HEADERS) == held
+    assert "1 could not be read again" in "\n".join(quarantine.lines(counts))
+    assert run.table(tables.FILES)["1.dcm"]["reason"] == "io_error"
+    (run.top / "1.dcm").rmdir()
+    write_file(run.top / "1.dcm", "1.1", SeriesDescription="changed meanwhile")
+    counts = _inventory(run, "1.dcm,5")
+    assert (counts["unread"], counts["rows"]) == (0, len(held))
+    assert run.table(tables.FILES)["1.dcm"]["reason"] is None
+    assert delta.read_small(run.root, tables.HEADERS) != held
+
+
+def test_what_cannot_be_read_again_and_has_lost_its_header_is_in_quarantine(run: Ingesting) -> None:
+    run()
+    shutil.rmtree(run.root / tables.HEADERS.name)
+    delta.prepare(run.root)
+    (run.top / "1.dcm").unlink()
+    (run.top / "1.dcm").mkdir()
+    counts = _inventory(run, "1.dcm,5", "2.dcm,5", "3.dcm,5")
+    assert (counts["rows"], counts["reasons"]) == (counts["files"] - 1, {"io_error": 1})
 
 
 def test_what_an_inventory_does_not_say_of_a_file_counts_as_unchanged(run: Ingesting) -> None:
@@ -416,7 +469,7 @@ def test_members_have_not_vanished_where_their_archive_does_not_answer(run: Inge
     listed = run.top.parent / "inventory.csv"
     listed.write_text(f"path,size\n{run.top}/some.zip,1\n", encoding="utf-8")
     counts = run.of(source=str(run.top), inventory=str(listed))
-    assert (counts["reasons"], counts["vanished"]) == ({"io_error": 1}, 0)
+    assert (counts["unread"], counts["quarantined"], counts["vanished"]) == (1, 0, 0)
 
 
 def test_a_table_that_changed_leaves_the_files_behind_its_rows_to_their_source(run: Ingesting) -> None:

@@ -15,7 +15,8 @@ _KINDS = """SELECT status, reason, count(*), count(*) FILTER (WHERE vanished) FR
     GROUP BY 1, 2 ORDER BY 1, 2"""
 
 # Two paths of each reason.
-_EXAMPLES = "SELECT reason, min(path, 2) FROM files WHERE reason IS NOT NULL GROUP BY 1 ORDER BY 1"
+_EXAMPLES = f"""SELECT reason, min(path, 2) FROM files WHERE status = '{FileStatus.QUARANTINED}'
+    GROUP BY 1 ORDER BY 1"""
 
 
 def balanced(database: Database) -> dict[str, Any]:
@@ -44,17 +45,20 @@ def balanced(database: Database) -> dict[str, Any]:
 def counts(database: Database) -> dict[str, Any]:
     """What the ledger holds: files by status, and why some are in quarantine.
 
-    Containers are no files: their members are. `rows` are those of `headers`.
+    Containers are no files: their members are. `rows` are those of `headers`; `unread` is what stays as it
+    was, for it could not be read again.
     """
     with database.session() as session:
         sql.name_table(session, database.root, FILES)
         kinds = session.execute(_KINDS).fetchall()
         examples = dict(session.execute(_EXAMPLES).fetchall())
-    by_status, by_reason = Counter[str](), Counter[str]()
+    by_status, by_reason, unread = Counter[str](), Counter[str](), 0
     for status, reason, files, _ in kinds:
         by_status[status] += files
-        if reason is not None:
+        if status == FileStatus.QUARANTINED:
             by_reason[reason] += files
+        elif reason is not None:
+            unread += files
     containers = by_status.pop(FileStatus.CONTAINER, 0)
     conflicts = by_status[FileStatus.DUPLICATE_UID_CONFLICT]
     return {
@@ -64,6 +68,7 @@ def counts(database: Database) -> dict[str, Any]:
         "conflicts": conflicts,
         "quarantined": by_status[FileStatus.QUARANTINED],
         "containers": containers,
+        "unread": unread,
         "vanished": sum(vanished for *_, vanished in kinds),
         "reasons": dict(by_reason),
         "examples": examples,

@@ -41,6 +41,11 @@ def dropped(table: Table, rows: str) -> str:
     return _edits(table, rows, drop="true")
 
 
+def unread(table: Table, rows: str) -> str:
+    """SQL for edits that give rows another `reason`."""
+    return _edits(table, rows, reason="reason")
+
+
 def restated(table: Table, rows: str) -> str:
     """SQL for edits that give rows another `status` and `original_path`."""
     return _edits(table, rows, status="status", original_path="original_path")
@@ -80,6 +85,7 @@ def _edits(table: Table, rows: str, **values: str) -> str:
     nothing = {
         "drop": "false",
         "status": "NULL::VARCHAR",
+        "reason": "NULL::VARCHAR",
         "original_path": "NULL::VARCHAR",
         "vanished": "NULL::BOOLEAN",
     }
@@ -120,7 +126,7 @@ def _batches(file: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
 def _changed(batch: pa.RecordBatch, changes: pa.Table) -> pa.RecordBatch:
     """The rows with the new values of those that are named."""
     which = pc.index_in(batch.column("path"), changes["path"])
-    for name in ("status", "original_path", "vanished"):
+    for name in ("status", "reason", "original_path", "vanished"):
         at = batch.schema.get_field_index(name)
         values = changes[name].take(which).combine_chunks()
         batch = batch.set_column(at, batch.schema.field(at), pc.coalesce(values, batch.column(at)))

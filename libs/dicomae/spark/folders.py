@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 import pyarrow.parquet as pq
 
-from dicomae.errors import FileStatus
 from dicomae.spark import delta, ledger, location, sql
 from dicomae.spark.listings import FOLDERS, VISITED
 from dicomae.spark.location import Location
@@ -40,8 +39,9 @@ def known(database: Database, top: str, now: State) -> Location | None:
     """The folders below `top` as the last whole run left them, a file of `FOLDERS`; None where none has.
 
     Without a mark are those in doubt: that hold a file in quarantine, which may have been cut while it was
-    written and is whole now; and, where other runs have written since, those with rows that these wrote, of
-    which the ledger has not as many files as were seen, or whose rows of `headers` are lost.
+    written and is whole now, or one that could not be read again; and, where other runs have written since,
+    those with rows that these wrote, of which the ledger has not as many files as were seen, or whose rows of
+    `headers` are lost.
 
     Parameters
     ----------
@@ -105,12 +105,10 @@ def _place(root: Location, top: str) -> Location:
 
 _COLUMNS = ", ".join(FOLDERS.names)
 
-_IN_QUARANTINE = f"status = '{FileStatus.QUARANTINED}'"
-
 _IN_PLACE = "container IS NULL AND NOT vanished"
 
 _VISITED = f"""SELECT path, files, CASE WHEN path NOT IN (SELECT {ledger.FOLDER_OF} FROM files
-        WHERE {_IN_QUARANTINE} AND {_IN_PLACE}) THEN mark ELSE '' END AS mark
+        WHERE reason IS NOT NULL AND {_IN_PLACE}) THEN mark ELSE '' END AS mark
     FROM visited"""
 
 _KNOWN = f"""SELECT path, files, CASE WHEN coalesce(files_now, 0) = files AND NOT coalesce(is_doubtful, false)

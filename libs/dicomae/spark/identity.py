@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import duckdb
 
-from dicomae.errors import FileStatus, UsageError
+from dicomae.errors import NO_ANSWER, FileStatus, Reason, UsageError
 from dicomae.spark import edits, sql
 from dicomae.spark.edits import Edits, dropped, restated
 from dicomae.spark.location import Location
@@ -27,10 +27,12 @@ def contested(database: Database, parts: Sequence[str], same_uid: str, staging: 
     """
     root = database.root
     with database.session() as session:
-        sql.name_files(session, "read", [root / FILES.name / part for part in parts], FILES.schema)
+        sql.name_files(session, "given", [root / FILES.name / part for part in parts], FILES.schema)
         for table in (HEADERS, FILES, QUARANTINE, RUNS):
             sql.name_table(session, root, table)
         _check_paths(session)
+        session.execute(_UNREAD)
+        session.execute(_READ)
         holders = [root / HEADERS.name / part for (part,) in session.execute(_HOLDERS).fetchall()]
         sql.name_files(session, "holders", holders, HEADERS.schema)
         session.execute(_HELD)
@@ -44,6 +46,10 @@ def contested(database: Database, parts: Sequence[str], same_uid: str, staging: 
             dropped(FILES, "files WHERE path IN (SELECT path FROM read)"),
             dropped(QUARANTINE, "quarantine WHERE path IN (SELECT path FROM read)"),
         ]
+        if session.execute("SELECT 1 FROM unread LIMIT 1").fetchall():
+            found += [dropped(table, "unread") for table in (FILES, QUARANTINE)]
+            found.append(edits.marked(FILES, _GONE, vanished=True))
+            found.append(edits.unread(FILES, _STAYS))
         if session.execute("SELECT 1 FROM lost WHERE is_held LIMIT 1").fetchall():
             found.append(restated(FILES, _DEMOTED))
         return edits.wanted(session, found, staging)
@@ -51,13 +57,32 @@ def contested(database: Database, parts: Sequence[str], same_uid: str, staging: 
 
 def _check_paths(session: duckdb.DuckDBPyConnection) -> None:
     """Files have one path each; of rows of a table made by others only its column map can say so."""
-    (rows, paths) = session.execute("SELECT count(*), count(DISTINCT path) FROM read").fetchall()[0]
+    (rows, paths) = session.execute("SELECT count(*), count(DISTINCT path) FROM given").fetchall()[0]
     if rows != paths:
         raise UsageError(
             f"{rows - paths} rows of the table have the path of another row; "
             f"let 'path' in the column map name columns that tell them apart"
         )
 
+
+# What was read again, without an answer, though it had been read: it stays as it was, unless its row of
+# `headers` is lost. Its part has the same name in each table.
+_UNREAD = f"""CREATE TEMP TABLE unread AS
+    WITH silent AS (SELECT path, part, reason FROM given WHERE status = '{FileStatus.QUARANTINED}'
+            AND reason IN ({", ".join(f"'{reason}'" for reason in (Reason.MISSING, *NO_ANSWER))})),
+        known AS (SELECT path, SOPInstanceUID, status FROM files
+            WHERE path IN (SELECT path FROM silent) AND status <> '{FileStatus.QUARANTINED}')
+    SELECT silent.* FROM silent JOIN known USING (path)
+    WHERE known.status <> '{FileStatus.PARSED}'
+        OR (path, SOPInstanceUID) IN (SELECT (path, SOPInstanceUID) FROM headers)"""
+
+_READ = "CREATE TEMP VIEW read AS SELECT * FROM given WHERE path NOT IN (SELECT path FROM unread)"
+
+_GONE = f"""files WHERE NOT vanished AND coalesce(container, path) IN
+    (SELECT path FROM unread WHERE reason = '{Reason.MISSING}')"""
+
+_STAYS = f"""(SELECT files.path, files.part, unread.reason FROM files JOIN unread USING (path)
+    WHERE unread.reason <> '{Reason.MISSING}')"""
 
 _IS_READ = "path IN (SELECT path FROM read) OR SOPInstanceUID IN (SELECT SOPInstanceUID FROM read)"
 

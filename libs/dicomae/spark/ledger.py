@@ -7,7 +7,7 @@ from typing import Any
 import duckdb
 
 from dicomae.dicom.outcome import LISTING
-from dicomae.errors import FileStatus, Reason
+from dicomae.errors import NO_ANSWER, FileStatus, Reason
 from dicomae.spark import delta, edits, runs, sql
 from dicomae.spark.listings import VISITED, Listed
 from dicomae.spark.location import Location
@@ -205,7 +205,12 @@ _IS_SAME = """coalesce(
             AND (new.mtime IS NULL OR new.mtime IS NOT DISTINCT FROM old.mtime)
     ) AND new.reason IS NOT DISTINCT FROM CASE WHEN old.was_not_listed THEN old.reason END"""
 
-_NO_ANSWER = f"('{Reason.TIMEOUT}', '{Reason.PERMISSION}', '{Reason.IO_ERROR}')"
+_NO_ANSWER = "(" + ", ".join(f"'{reason}'" for reason in NO_ANSWER) + ")"
+
+# What could not be read again; and what may be there by now. Permission is asked for by `retry`.
+_IS_OPEN = f"""CASE WHEN old.status = '{FileStatus.QUARANTINED}'
+    THEN old.reason IN ('{Reason.MISSING}', '{Reason.TIMEOUT}', '{Reason.IO_ERROR}') AND new.reason IS NULL
+    ELSE old.reason IS NOT NULL END"""
 
 _IS_PARSED = f"status = '{FileStatus.PARSED}'"
 
@@ -221,7 +226,7 @@ _FOUND = f"""CREATE TEMP TABLE found AS SELECT * FROM (
              WHEN new.path IS NULL OR (new.reason = '{Reason.MISSING}' AND NOT old.was_not_listed)
                  THEN CASE WHEN NOT old.vanished THEN '{VANISHED}' END
              WHEN new.reason IN {_NO_ANSWER} AND NOT old.was_not_listed THEN '{UNANSWERED}'
-             WHEN old.is_lost OR NOT ({_IS_SAME}) THEN '{AGAIN}'
+             WHEN old.is_lost OR NOT ({_IS_SAME}) OR {_IS_OPEN} THEN '{AGAIN}'
              WHEN old.vanished THEN '{RETURNED}' END AS change
     FROM listing AS new
     {{join}} JOIN (SELECT *, path IN (SELECT path FROM lost) AS is_lost, {_WAS_NOT_LISTED} AS was_not_listed

@@ -22,6 +22,8 @@ def lines(counts: dict[str, Any]) -> list[str]:
     ]
     if counts["vanished"]:
         told.append(f"{counts['vanished']:,} of them have vanished from their source")
+    if counts["unread"]:
+        told.append(f"{counts['unread']:,} could not be read again, and stay as they were")
     for reason, examples in counts["examples"].items():
         shown = ", ".join(repr(path) for path in examples)
         told.append(f"  {reason:<18} {counts['reasons'][reason]:>10,}   {shown}")
