@@ -1,6 +1,7 @@
 """Sources of an ingest beside folders: archives, DICOMDIR, lists, inventories, tables made by others, S3."""
 
 import io
+import os
 import shutil
 import tarfile
 import zipfile
@@ -219,6 +220,21 @@ def _inventory(run: Ingesting, *rows: str) -> dict[str, Any]:
     listed = run.top.parent / "inventory.csv"
     listed.write_text("\n".join(["path,size", *rows]), encoding="utf-8")
     return run.of(source=str(run.top), inventory=str(listed))
+
+
+def test_what_gave_its_place_to_what_is_no_file_has_vanished(run: Ingesting) -> None:
+    _packed(run, "4", "5")
+    held = run()["rows"]
+    for name in ("1.dcm", "some.zip"):
+        (run.top / name).rename(run.top.parent / name)
+        os.mkfifo(run.top / name)
+    assert [run()[told] for told in ("rows", "vanished", "quarantined")] == [held, 4, 0]
+    for name in ("1.dcm", "some.zip"):
+        (run.top / name).unlink()
+    assert [run()[told] for told in ("rows", "vanished", "quarantined")] == [held, 4, 0]
+    for name in ("1.dcm", "some.zip"):
+        (run.top.parent / name).rename(run.top / name)
+    assert [run()[told] for told in ("rows", "vanished", "new")] == [held, 0, 0]
 
 
 def test_what_is_gone_when_it_is_to_be_read_again_has_vanished(run: Ingesting) -> None:

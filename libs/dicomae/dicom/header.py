@@ -7,6 +7,9 @@
 `element_errors` has the reason. `vrs` holds a VR only where it is not the dictionary's.
 A tag that occurs twice keeps its last value; a second block of the same private creator in a group
 keeps its numbers as keys.
+
+2026-11-26: pydicom does not come after plain. Of 464 real files it reads none that plain cannot follow; of
+4,000 mutants 19, whose structure is broken, up to there and without saying so.
 """
 
 from collections.abc import Iterator, Sequence

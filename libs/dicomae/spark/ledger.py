@@ -207,6 +207,8 @@ _IS_SAME = """coalesce(
 
 _NO_ANSWER = "(" + ", ".join(f"'{reason}'" for reason in NO_ANSWER) + ")"
 
+_NO_MORE = f"('{Reason.MISSING}', '{Reason.NOT_A_FILE}')"  # a pipe, say, in the place of a file
+
 # What could not be read again; and what may be there by now. Permission is asked for by `retry`.
 _IS_OPEN = f"""CASE WHEN old.status = '{FileStatus.QUARANTINED}'
     THEN old.reason IN ('{Reason.MISSING}', '{Reason.TIMEOUT}', '{Reason.IO_ERROR}') AND new.reason IS NULL
@@ -223,7 +225,7 @@ _FOUND = f"""CREATE TEMP TABLE found AS SELECT * FROM (
         coalesce(old.attempts, 0)::INTEGER AS attempts,
         CASE WHEN old.path IS NULL THEN '{NEW}'
              WHEN new.path IS NULL AND (old.was_not_listed OR old.is_lost) THEN '{GONE}'
-             WHEN new.path IS NULL OR (new.reason = '{Reason.MISSING}' AND NOT old.was_not_listed)
+             WHEN new.path IS NULL OR (new.reason IN {_NO_MORE} AND NOT old.was_not_listed)
                  THEN CASE WHEN NOT old.vanished THEN '{VANISHED}' END
              WHEN new.reason IN {_NO_ANSWER} AND NOT old.was_not_listed THEN '{UNANSWERED}'
              WHEN old.is_lost OR NOT ({_IS_SAME}) OR {_IS_OPEN} THEN '{AGAIN}'

@@ -9,7 +9,6 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import duckdb
@@ -58,7 +57,7 @@ def connected(root: Location, staging: Location) -> Iterator[Database]:
         with duckdb.connect(config=settings) as connection:
             connection.execute("SET parquet_metadata_cache = true")  # parts never change
             if isinstance(staging, Remote):
-                connection.register_filesystem(_objects(staging.uri))
+                connection.register_filesystem(Objects(Remote(staging.uri, "").filesystem))
             yield Database(root, staging, connection)
 
 
@@ -96,8 +95,3 @@ def address(file: Location) -> str:
 def quoted(text: str) -> str:
     """A text as SQL writes it."""
     return "'" + text.replace("'", "''") + "'"
-
-
-@cache
-def _objects(uri: str) -> Objects:
-    return Objects(Remote(uri, "").filesystem)
