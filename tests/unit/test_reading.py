@@ -4,6 +4,7 @@ import os
 import struct
 import threading
 import time
+import zlib
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,7 +12,7 @@ import pyarrow.fs as pafs
 import pytest
 from filesystems import Spy
 
-from dicomae.dicom import reading
+from dicomae.dicom import plain, reading
 from dicomae.dicom.header import HEADER
 from dicomae.errors import Reason
 
@@ -173,7 +174,7 @@ def test_a_slow_source_is_read_by_many_threads_and_a_quick_one_by_one(tmp_path):
 def test_headers_that_are_too_long_together_come_in_batches(tmp_path, monkeypatch):
     monkeypatch.setattr(reading, "BATCH_BYTES", 10_000)
     monkeypatch.setattr(reading, "GROUP_BYTES", 20_000)
-    texts = b"".join(element(0x00110000 + i, b"LT", b"x" * 900) for i in range(0x1000, 0x1010))
+    texts = b"".join(element(0x00110000 + i, b"UT", b"x" * 900) for i in range(0x1000, 0x1010))
     paths = [str(tmp_path / f"{i}.dcm") for i in range(9)]
     for i, path in enumerate(paths):
         uid = b"1.2.%d\0" % i
@@ -188,6 +189,23 @@ def test_headers_that_are_too_long_together_come_in_batches(tmp_path, monkeypatc
         found |= {path: told[i] for i, path in enumerate(rows["path"].to_pylist())}
     assert len(batches) >= 3
     assert found == {path: f"1.2.{i}" if i != 4 else Reason.NOT_DICOM for i, path in enumerate(paths)}
+
+
+def test_deflated_files_that_are_too_long_inside_come_in_batches(tmp_path, monkeypatch):
+    monkeypatch.setattr(plain, "BATCH_BYTES", 1_000)
+    paths = [tmp_path / f"{i}.dcm" for i in range(7)]
+    syntax = struct.pack("<HH2sH", 2, 0x10, b"UI", 22) + b"1.2.840.10008.1.2.1.99"
+    for i, path in enumerate(paths):
+        data = struct.pack("<HH2sH", 8, 0x18, b"UI", 6) + b"1.2.%d\0" % i
+        deflater = zlib.compressobj(wbits=-15)
+        data += element(0x0040A160, b"UT", b"x" * 2_000) + element(0x7FE00010, b"OW", bytes(9))
+        content = bytes(128) + b"DICM" + syntax + deflater.compress(data) + deflater.flush()
+        path.write_bytes(header(b"") if i == 3 else content[:-9] if i == 5 else content)
+    spy = Spy()
+    batch = read(pafs.PyFileSystem(spy), paths)
+    uids = dict(zip(batch.index.tolist(), batch.headers["SOPInstanceUID"].to_pylist(), strict=True))
+    assert uids == {0: "1.2.0", 1: "1.2.1", 2: "1.2.2", 3: "1.2.3", 4: "1.2.4", 6: "1.2.6"}
+    assert [failure.index for failure in batch.failures] == [5]
 
 
 def test_a_read_that_hangs_is_a_timeout_and_the_others_are_read(tmp_path):

@@ -22,7 +22,7 @@ from xxhash import xxh3_128_hexdigest
 
 from dicomae import tables
 from dicomae.dicom import charset, dataset, keys, vr
-from dicomae.dicom.rows import HEADER, Failure, HeaderBatch
+from dicomae.dicom.rows import BATCH_BYTES, HEADER, Failure, HeaderBatch
 from dicomae.errors import Reason
 
 MAXIMUM_DEPTH = 4  # of flattened sequences
@@ -42,11 +42,15 @@ def parse_headers(
     index: list[int] = []
     failures: list[Failure] = []
     incomplete: dict[int, int] = {}
-    wanted = frozenset(flatten)
+    wanted, room = frozenset(flatten), BATCH_BYTES
     for i, (buffer, whole) in enumerate(zip(buffers, complete, strict=True)):
+        if room <= 0:  # a deflated file is a thousand times as long inside
+            incomplete[i] = 0
+            continue
         try:
             rows.append(_row(buffer, whole, wanted))
             index.append(i)
+            room -= sum(len(text or "") for text in rows[-1].texts.elements.values())
         except dataset.NeedsMoreBytes as needs_more:
             if whole:
                 failures.append(Failure(i, Reason.TRUNCATED, str(needs_more) or "the header is cut"))

@@ -26,7 +26,7 @@ from dicomae.dicom import inflight
 from dicomae.dicom.header import parse_headers
 from dicomae.dicom.ioerrors import READ_ERRORS, explained
 from dicomae.dicom.local import read_starts
-from dicomae.dicom.rows import Arena, Failure, HeaderBatch
+from dicomae.dicom.rows import BATCH_BYTES, Arena, Failure, HeaderBatch
 from dicomae.errors import Reason
 
 # Bytes read beyond what is known to be needed. With a first read of 16 KiB that is done up to three times
@@ -34,7 +34,6 @@ from dicomae.errors import Reason
 AHEAD = 31 << 10
 DOUBLING = 1 << 20  # bytes of header from which a read doubles it: each read is followed by a parse
 GROUP_BYTES = 16 << 20  # read and parsed together, unless one file alone is more
-BATCH_BYTES = 64 << 20  # of Arrow, from which a batch of rows is given: Arrow's texts end at 2 GiB
 
 _PROBED = 4  # files whose time says whether the source is quick
 _PATIENCE_SECONDS = 0.1  # for the system to do something else meanwhile
@@ -208,7 +207,7 @@ def _parsed_group(
     ]
     more: list[_Held] = []
     for i, needed in batch.incomplete.items():
-        wanted = _next_end(lengths[i], needed, sizes[positions[i]], limit)
+        wanted = _next_end(lengths[i], needed, sizes[positions[i]], limit) if needed else group[i].wanted
         if wanted is None:
             detail = f"the header goes on beyond {limit} bytes"
             failures.append(Failure(positions[i], Reason.TOO_LARGE, detail))

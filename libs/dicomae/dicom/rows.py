@@ -11,6 +11,8 @@ from dicomae import tables
 from dicomae.dicom.compiled import SLACK
 from dicomae.errors import Reason
 
+BATCH_BYTES = 64 << 20  # of texts, from which a batch takes no more rows: Arrow's end at 2 GiB
+
 HEADER = pa.schema(
     [
         ("SOPInstanceUID", pa.string()),
@@ -80,7 +82,7 @@ class HeaderBatch:
     failures : buffers that are no readable header.
     incomplete : position of each buffer that ends before the header does → bytes from the file's start
         that are needed at the least to go on: beyond the element, or item, that is cut. A length in the
-        file says so, and may be hostile.
+        file says so, and may be hostile. 0 where the batch has no room for it: parse it again, in another.
     bytes_read : from the files, where it is a reader's.
     """
 

@@ -120,7 +120,7 @@ def runs_since(root: Location, table: Table, commit: Commit) -> set[str] | None:
     if str(found.metadata().id) != commit.table_id or found.version() < commit.version:
         return None
     *later, same = found.history(found.version() - commit.version + 1)
-    if (int(same["version"]), int(same["timestamp"])) != commit[1:]:
+    if Commit(commit.table_id, int(same["version"]), int(same["timestamp"])) != commit:
         return None
     return {str(each.get(_RUN_ID, "")) for each in later}
 

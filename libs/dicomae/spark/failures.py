@@ -45,14 +45,13 @@ _CONNECTION_LOST = (Py4JNetworkError, ConnectionRefusedError, ConnectionResetErr
 def sentence(error: BaseException, root: Location) -> str:
     """What went wrong in words, without any message that could hold a patient's value."""
     places = _kept(error, root)
+    if stopping.CAME.is_set():
+        return f"ended by SIGTERM, which came to Java too; run again to go on ({places})"
     for cause in _chain(error):
         text = _text(cause)
         for sign, meaning in _CAUSES:
             if sign in text:
                 return f"{meaning}, then run again ({places})"
-    if stopping.CAME.is_set():
-        return f"ended by SIGTERM, which came to Java too; run again to go on ({places})"
-    for cause in _chain(error):
         if _is_java_lost(cause):
             return f"{_JAVA_ENDED}, then run again ({places})"
         if isinstance(cause, DeltaError):
