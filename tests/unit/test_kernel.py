@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mutants import BIG, EXPLICIT, IMPLICIT, SHARED, check_equal, element, part10
 
-from dicomae.dicom import charset, dataset, decimals, header, kernel, keybook, vr
+from dicomae.dicom import charset, decimals, header, kernel, keybook, layout, vr
 from dicomae.dicom.header import Arena, parse_headers
 from dicomae.errors import Reason
 
@@ -257,7 +257,7 @@ def test_a_file_of_more_new_keys_than_any_has_is_left_to_plain_python_and_fills_
     assert kernel._MEMORY.book is book
 
 
-@pytest.mark.parametrize(("elements", "is_read"), [(dataset.MAXIMUM_ELEMENTS, True), (0x10001, False)])
+@pytest.mark.parametrize(("elements", "is_read"), [(layout.MAXIMUM_ELEMENTS, True), (0x10001, False)])
 def test_a_file_of_more_elements_than_any_has_is_too_large(elements, is_read):
     repeated = element(0x00280010, "US", b"", EXPLICIT) * (elements - 1)
     read = parse_headers([part10(element(*UID, EXPLICIT) + repeated, EXPLICIT)], [True])

@@ -11,10 +11,10 @@ from types import MappingProxyType
 from typing import Literal
 
 from dicomae.dicom import keys, vr
+from dicomae.dicom.layout import MAXIMUM_ELEMENTS
 
 PIXEL_TAGS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 INFLATION_LIMIT = 64 << 20  # bytes of a deflated data set that are looked at
-MAXIMUM_ELEMENTS = 1 << 16  # of the top level
 MAXIMUM_LEVELS = 1 << 14  # open at a time, of sequences and items of undefined length
 _UNDEFINED = 0xFFFFFFFF
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD

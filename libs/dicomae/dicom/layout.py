@@ -11,7 +11,8 @@ import numpy.typing as npt
 PARSED, INCOMPLETE, ODD = 0, 1, 2
 MAXIMUM_DEPTH = 64  # of sequences of undefined length inside each other; deeper is odd
 MAXIMUM_MISSES = 1 << 16  # noted in one walk
-MAXIMUM_NEW = 1 << 12  # of one file; one with more is odd, so that no file fills the book
+MAXIMUM_ELEMENTS = 1 << 16  # of a file; one with more is too large
+MAXIMUM_NEW = 1 << 12  # of a file; one with more is odd, so that no file fills the book
 # Columns of the table of files: offsets in the buffer, -1 where there is none.
 STATUS, START, END, AT_PIXELS, FIRST, COUNT, IS_BIG = range(7)
 CHARSET, CHARSET_END, SYNTAX, SYNTAX_END, MEDIA_UID, MEDIA_UID_END = range(7, 13)

@@ -11,7 +11,6 @@ import numpy as np
 
 from dicomae.dicom import layout
 from dicomae.dicom.compiled import entry, inlined, inner, load8
-from dicomae.dicom.dataset import MAXIMUM_ELEMENTS
 
 _UN, _SQ, _SS, _US = 20 * 26 + 13, 18 * 26 + 16, 18 * 26 + 18, 20 * 26 + 18
 _UNDEFINED, _TURNED_ITEMS = 0xFFFFFFFF, 0xFEFF
@@ -31,18 +30,16 @@ def walk(batch: Any, book: Any, found: Any) -> None:
     """Fill `found`, whose files and promoted are -1 and counts 0, and which has room for any element."""
     files, n = found.files, found.n
     for i in range(len(files)):
-        files[i, layout.FIRST] = n[0]
-        n_misses = n[1]
+        files[i, layout.FIRST], first, n_misses = n[0], n[0], n[1]
         status = _walk_meta(batch, book, files, i)
         if status == layout.PARSED:
             status = _walk_file(batch, book, found, i)
             names_nobody = found.promoted[i, layout.INSTANCE_UID] < 0 and files[i, layout.MEDIA_UID] < 0
-            n_elements, n_new = n[0] - files[i, layout.FIRST], n[1] - n_misses
-            has_too_many = n_elements > MAXIMUM_ELEMENTS or n_new > layout.MAXIMUM_NEW
-            status = layout.ODD if has_too_many or (status == layout.PARSED and names_nobody) else status
+            is_too_much = n[0] - first > layout.MAXIMUM_ELEMENTS or n[1] - n_misses > layout.MAXIMUM_NEW
+            status = layout.ODD if is_too_much or (status == layout.PARSED and names_nobody) else status
         if status != layout.PARSED:
-            n[0], n[1] = files[i, layout.FIRST], n_misses
-        files[i, layout.STATUS], files[i, layout.COUNT] = status, n[0] - files[i, layout.FIRST]
+            n[0], n[1] = first, n_misses
+        files[i, layout.STATUS], files[i, layout.COUNT] = status, n[0] - first
 
 
 @inner
