@@ -71,10 +71,10 @@ _UNREAD = f"""CREATE TEMP TABLE unread AS
     WITH silent AS (SELECT path, part, reason FROM given WHERE status = '{FileStatus.QUARANTINED}'
             AND reason IN ({", ".join(f"'{reason}'" for reason in (Reason.MISSING, *NO_ANSWER))})),
         known AS (SELECT path, SOPInstanceUID, status FROM files
-            WHERE path IN (SELECT path FROM silent) AND status <> '{FileStatus.QUARANTINED}')
-    SELECT silent.* FROM silent JOIN known USING (path)
-    WHERE known.status <> '{FileStatus.PARSED}'
-        OR (path, SOPInstanceUID) IN (SELECT (path, SOPInstanceUID) FROM headers)"""
+            WHERE path IN (SELECT path FROM silent) AND status <> '{FileStatus.QUARANTINED}'),
+        kept AS (SELECT path, SOPInstanceUID FROM headers WHERE path IN (SELECT path FROM known))
+    SELECT silent.* FROM silent JOIN known USING (path) LEFT JOIN kept USING (path, SOPInstanceUID)
+    WHERE known.status <> '{FileStatus.PARSED}' OR kept.path IS NOT NULL"""
 
 _READ = "CREATE TEMP VIEW read AS SELECT * FROM given WHERE path NOT IN (SELECT path FROM unread)"
 
