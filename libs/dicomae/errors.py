@@ -42,7 +42,8 @@ class Reason(StrEnum):
     ARCHIVE_NESTED = "archive_nested"
 
 
-# The storage says nothing of the content. What was read before stays as it was.
+# The storage says that there is no file, or nothing of its content. What was read before stays as it was.
+NO_FILE = (Reason.MISSING, Reason.NOT_A_FILE)
 NO_ANSWER = (Reason.TIMEOUT, Reason.PERMISSION, Reason.IO_ERROR)
 
 

@@ -273,6 +273,46 @@ def test_what_cannot_be_read_again_stays_as_it_was_until_it_can(run: Ingesting) 
     assert delta.read_small(run.root, tables.HEADERS) != held
 
 
+@pytest.mark.parametrize("held", ["2.dcm", "some.zip"])
+def test_what_cannot_be_read_again_may_lose_its_uid_to_a_newer_file(run: Ingesting, held: str) -> None:
+    run.conf = replace(run.conf, ingest=replace(run.conf.ingest, same_uid="newest"))
+    _packed(run, "4", "5")
+    run()
+    (run.top / held).unlink()
+    loser, uid = ("2.dcm", "1.2.2") if held == "2.dcm" else ("some.zip!4", "1.2.4")
+    write_file(run.top / "newer.dcm", uid, SeriesDescription="another content")
+    os.utime(run.top / "newer.dcm", (2**31, 2**31))
+    listed = run.top.parent / "inventory.csv"
+    listed.write_text(f"path,size,mtime\n{held},5,\nnewer.dcm,6,{2**31}\n", encoding="utf-8")
+    for _ in range(2):
+        counts = run.of(source=str(run.top), inventory=str(listed))
+        assert (counts["rows"], counts["conflicts"], counts["quarantined"]) == (5, 1, 0)
+        row = run.table(tables.FILES)[loser]
+        assert (row["status"], row["vanished"]) == ("duplicate_uid_conflict", True)
+
+
+def test_members_that_lost_their_headers_are_read_as_soon_as_their_archive_is_there(run: Ingesting) -> None:
+    _packed(run, "4", "5")
+    rows = run()["rows"]
+    shutil.rmtree(run.root / tables.HEADERS.name)
+    delta.prepare(run.root)
+    (run.top / "some.zip").rename(run.top.parent / "some.zip")
+    counts = _inventory(run, "1.dcm,5", "2.dcm,5", "3.dcm,5", "some.zip,5")
+    assert (counts["rows"], counts["files"], counts["containers"]) == (rows - 2, rows - 2, 1)
+    (run.top.parent / "some.zip").rename(run.top / "some.zip")
+    assert run()["rows"] == rows
+
+
+def test_a_rerun_that_cannot_read_either_writes_nothing(run: Ingesting) -> None:
+    run()
+    (run.top / "1.dcm").unlink()
+    (run.top / "1.dcm").mkdir()
+    _inventory(run, "1.dcm,5")
+    versions = run.versions()
+    assert _inventory(run, "1.dcm,5")["unread"] == 1
+    assert run.versions() == versions
+
+
 def test_what_cannot_be_read_again_and_has_lost_its_header_is_in_quarantine(run: Ingesting) -> None:
     run()
     shutil.rmtree(run.root / tables.HEADERS.name)

@@ -23,6 +23,9 @@ from dicomae.tables import Table
 _BATCH_ROWS = 4096
 _BY_NAME = {table.name: table for table in tables.ALL}
 
+# Columns that edits give other values.
+_VALUES = {"status": "VARCHAR", "reason": "VARCHAR", "original_path": "VARCHAR", "vanished": "BOOLEAN"}
+
 # A part that was edited, and what takes its place.
 EDITED = pa.schema([("part", pa.string()), *PART])
 
@@ -57,9 +60,12 @@ def marked(table: Table, rows: str, *, vanished: bool) -> str:
 
 
 def wanted(connection: duckdb.DuckDBPyConnection, found: Sequence[str], staging: Location) -> Edits:
-    """The edits of all these queries, written below `staging`."""
+    """The edits of all these queries, written below `staging`; those of one row together."""
     written = staging / "edits.parquet"
-    if not sql.write(connection, " UNION ALL ".join(found) + " ORDER BY 1, 2", written):
+    values = ", ".join(f'any_value("{name}") AS "{name}"' for name in _VALUES)
+    together = f"""SELECT "table", part, path, bool_or("drop") AS "drop", {values}
+        FROM ({" UNION ALL ".join(found)}) GROUP BY 1, 2, 3 ORDER BY 1, 2"""
+    if not sql.write(connection, together, written):
         return Edits(())
     sizes = f'SELECT "table", part, count(*) FROM read_parquet({sql.address(written)}) GROUP BY 1, 2'
     parts: list[tuple[str, str, Piece]] = []
@@ -82,13 +88,7 @@ def apply(spark: SparkSession, edits: Edits, root: Location) -> pa.Table:
 
 
 def _edits(table: Table, rows: str, **values: str) -> str:
-    nothing = {
-        "drop": "false",
-        "status": "NULL::VARCHAR",
-        "reason": "NULL::VARCHAR",
-        "original_path": "NULL::VARCHAR",
-        "vanished": "NULL::BOOLEAN",
-    }
+    nothing = {"drop": "false", **{name: f"NULL::{kind}" for name, kind in _VALUES.items()}}
     columns = ", ".join(f'{value} AS "{name}"' for name, value in {**nothing, **values}.items())
     return f"(SELECT '{table.name}' AS \"table\", part, path, {columns} FROM {rows})"
 
@@ -126,7 +126,7 @@ def _batches(file: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
 def _changed(batch: pa.RecordBatch, changes: pa.Table) -> pa.RecordBatch:
     """The rows with the new values of those that are named."""
     which = pc.index_in(batch.column("path"), changes["path"])
-    for name in ("status", "reason", "original_path", "vanished"):
+    for name in _VALUES:
         at = batch.schema.get_field_index(name)
         values = changes[name].take(which).combine_chunks()
         batch = batch.set_column(at, batch.schema.field(at), pc.coalesce(values, batch.column(at)))

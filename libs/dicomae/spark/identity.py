@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import duckdb
 
-from dicomae.errors import NO_ANSWER, FileStatus, Reason, UsageError
+from dicomae.errors import NO_ANSWER, NO_FILE, FileStatus, UsageError
 from dicomae.spark import edits, sql
 from dicomae.spark.edits import Edits, dropped, restated
 from dicomae.spark.location import Location
@@ -48,8 +48,8 @@ def contested(database: Database, parts: Sequence[str], same_uid: str, staging: 
         ]
         if session.execute("SELECT 1 FROM unread LIMIT 1").fetchall():
             found += [dropped(table, "unread") for table in (FILES, QUARANTINE)]
-            found.append(edits.marked(FILES, _GONE, vanished=True))
-            found.append(edits.unread(FILES, _STAYS))
+            found += [edits.marked(FILES, _GONE, vanished=True), edits.unread(FILES, _STAYS)]
+            found.append(dropped(FILES, _LOST_MEMBERS))
         if session.execute("SELECT 1 FROM lost WHERE is_held LIMIT 1").fetchall():
             found.append(restated(FILES, _DEMOTED))
         return edits.wanted(session, found, staging)
@@ -66,23 +66,32 @@ def _check_paths(session: duckdb.DuckDBPyConnection) -> None:
 
 
 # What was read again, without an answer, though it had been read: it stays as it was, unless its row of
-# `headers` is lost. Its part has the same name in each table.
+# `headers` is lost. Its part has the same name in each table. Of an archive, members whose rows are lost go:
+# it is read again as soon as it is there.
 _UNREAD = f"""CREATE TEMP TABLE unread AS
     WITH silent AS (SELECT path, part, reason FROM given WHERE status = '{FileStatus.QUARANTINED}'
-            AND reason IN ({", ".join(f"'{reason}'" for reason in (Reason.MISSING, *NO_ANSWER))})),
-        known AS (SELECT path, SOPInstanceUID, status FROM files
+            AND reason IN {sql.listed((*NO_FILE, *NO_ANSWER))}),
+        known AS (SELECT path, SOPInstanceUID, content_hash, status FROM files
             WHERE path IN (SELECT path FROM silent) AND status <> '{FileStatus.QUARANTINED}'),
-        kept AS (SELECT path, SOPInstanceUID FROM headers WHERE path IN (SELECT path FROM known))
-    SELECT silent.* FROM silent JOIN known USING (path) LEFT JOIN kept USING (path, SOPInstanceUID)
+        kept AS (SELECT path, SOPInstanceUID, content_hash FROM headers
+            WHERE path IN (SELECT path FROM known))
+    SELECT silent.* FROM silent JOIN known USING (path)
+        LEFT JOIN kept USING (path, SOPInstanceUID, content_hash)
     WHERE known.status <> '{FileStatus.PARSED}' OR kept.path IS NOT NULL"""
 
 _READ = "CREATE TEMP VIEW read AS SELECT * FROM given WHERE path NOT IN (SELECT path FROM unread)"
 
 _GONE = f"""files WHERE NOT vanished AND coalesce(container, path) IN
-    (SELECT path FROM unread WHERE reason = '{Reason.MISSING}')"""
+    (SELECT path FROM unread WHERE reason IN {sql.listed(NO_FILE)})"""
 
-_STAYS = f"""(SELECT files.path, files.part, unread.reason FROM files JOIN unread USING (path)
-    WHERE unread.reason <> '{Reason.MISSING}')"""
+_STAYS = """(SELECT files.path, files.part, unread.reason FROM files JOIN unread USING (path)
+    WHERE files.reason IS DISTINCT FROM unread.reason)"""
+
+_LOST_MEMBERS = f"""(WITH member AS (SELECT path, part, SOPInstanceUID, content_hash FROM files
+        WHERE status = '{FileStatus.PARSED}' AND container IN (SELECT path FROM unread))
+    SELECT path, part FROM member ANTI JOIN
+        (SELECT path, SOPInstanceUID, content_hash FROM headers WHERE path IN (SELECT path FROM member))
+        USING (path, SOPInstanceUID, content_hash))"""
 
 _IS_READ = "path IN (SELECT path FROM read) OR SOPInstanceUID IN (SELECT SOPInstanceUID FROM read)"
 

@@ -7,7 +7,7 @@ from typing import Any
 import duckdb
 
 from dicomae.dicom.outcome import LISTING
-from dicomae.errors import NO_ANSWER, FileStatus, Reason
+from dicomae.errors import NO_ANSWER, NO_FILE, FileStatus, Reason
 from dicomae.spark import delta, edits, runs, sql
 from dicomae.spark.listings import VISITED, Listed
 from dicomae.spark.location import Location
@@ -205,13 +205,11 @@ _IS_SAME = """coalesce(
             AND (new.mtime IS NULL OR new.mtime IS NOT DISTINCT FROM old.mtime)
     ) AND new.reason IS NOT DISTINCT FROM CASE WHEN old.was_not_listed THEN old.reason END"""
 
-_NO_ANSWER = "(" + ", ".join(f"'{reason}'" for reason in NO_ANSWER) + ")"
-
-_NO_MORE = f"('{Reason.MISSING}', '{Reason.NOT_A_FILE}')"  # a pipe, say, in the place of a file
+_NO_ANSWER, _NO_FILE = sql.listed(NO_ANSWER), sql.listed(NO_FILE)
 
 # What could not be read again; and what may be there by now. Permission is asked for by `retry`.
 _IS_OPEN = f"""CASE WHEN old.status = '{FileStatus.QUARANTINED}'
-    THEN old.reason IN ('{Reason.MISSING}', '{Reason.TIMEOUT}', '{Reason.IO_ERROR}') AND new.reason IS NULL
+    THEN old.reason IN {sql.listed((*NO_FILE, Reason.TIMEOUT, Reason.IO_ERROR))} AND new.reason IS NULL
     ELSE old.reason IS NOT NULL END"""
 
 _IS_PARSED = f"status = '{FileStatus.PARSED}'"
@@ -225,7 +223,7 @@ _FOUND = f"""CREATE TEMP TABLE found AS SELECT * FROM (
         coalesce(old.attempts, 0)::INTEGER AS attempts,
         CASE WHEN old.path IS NULL THEN '{NEW}'
              WHEN new.path IS NULL AND (old.was_not_listed OR old.is_lost) THEN '{GONE}'
-             WHEN new.path IS NULL OR (new.reason IN {_NO_MORE} AND NOT old.was_not_listed)
+             WHEN new.path IS NULL OR (new.reason IN {_NO_FILE} AND NOT old.was_not_listed)
                  THEN CASE WHEN NOT old.vanished THEN '{VANISHED}' END
              WHEN new.reason IN {_NO_ANSWER} AND NOT old.was_not_listed THEN '{UNANSWERED}'
              WHEN old.is_lost OR NOT ({_IS_SAME}) OR {_IS_OPEN} THEN '{AGAIN}'

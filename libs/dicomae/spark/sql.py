@@ -6,7 +6,7 @@ commit of a million rows took 2 s on two cores (2026-11-25). Larger ledgers have
 """
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -90,6 +90,11 @@ def write(connection: duckdb.DuckDBPyConnection, query: str, path: Location, not
 def address(file: Location) -> str:
     """A Parquet file as SQL names it."""
     return quoted(f"{PROTOCOL}://{file.path}" if isinstance(file, Remote) else str(file))
+
+
+def listed(texts: Iterable[str]) -> str:
+    """Texts as SQL writes the right side of IN."""
+    return f"({', '.join(map(quoted, texts))})"
 
 
 def quoted(text: str) -> str:
