@@ -73,6 +73,16 @@ def test_a_file_that_has_gone_leaves_no_row(run: Run, top: Path, root: Path) -> 
     assert _held(root) == {"1.dcm": "1.1"}
 
 
+def test_a_bad_file_that_has_gone_leaves_no_row_in_quarantine(run: Run, top: Path, root: Path) -> None:
+    run()
+    (top / "letter").write_text("Dear colleague, " * 20, encoding="utf-8")
+    _killed_before_the_ledger(run)
+    assert len(delta.read_small(root, tables.QUARANTINE)) == 1
+    (top / "letter").unlink()
+    assert run()["quarantined"] == 0
+    assert len(delta.read_small(root, tables.QUARANTINE)) == 0
+
+
 def test_what_another_run_is_about_to_write_stays(run: Run, top: Path, root: Path) -> None:
     run()
     write_file(top / "2.dcm", "1.2")

@@ -44,7 +44,7 @@ def contested(database: Database, parts: Sequence[str], same_uid: str, staging: 
             dropped(HEADERS, "lost"),
             restated(FILES, "lost WHERE NOT is_held AND path <> original_path"),
             dropped(FILES, "files WHERE path IN (SELECT path FROM read)"),
-            dropped(QUARANTINE, "quarantine WHERE path IN (SELECT path FROM read)"),
+            dropped(QUARANTINE, "quarantine WHERE path IN (SELECT path FROM given)"),
         ]
         if session.execute("SELECT 1 FROM unread LIMIT 1").fetchall():
             found += [dropped(table, "unread") for table in (FILES, QUARANTINE)]

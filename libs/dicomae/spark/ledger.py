@@ -112,7 +112,8 @@ def marks(database: Database, changes: Changes, staging: Location) -> edits.Edit
     """Edits of the ledger for what has vanished, is there again, or needs no row any more.
 
     Members of an archive that was read again, by this run or one before, and not found in it, have vanished;
-    as far as the archive could be reached. Rows of `headers` that only a run knew that was killed go.
+    as far as the archive could be reached. Rows of `headers` and `quarantine` that only a run knew that was
+    killed go.
     """
     with database.session() as session:
         for table in (FILES, QUARANTINE):
@@ -130,7 +131,7 @@ def marks(database: Database, changes: Changes, staging: Location) -> edits.Edit
         if changes.has_unknown:
             for table in (HEADERS, RUNS):
                 sql.name_table(session, database.root, table)
-            found.append(edits.dropped(HEADERS, _UNKNOWN))
+            found += [edits.dropped(HEADERS, _UNKNOWN), edits.dropped(QUARANTINE, _UNKNOWN_FAILURES)]
         return edits.wanted(session, found, staging)
 
 
@@ -152,6 +153,9 @@ _OF_GONE = f"SELECT path FROM files WHERE {_ITS_FILE} IN (SELECT path FROM gone)
 
 # What a run that is still at work has read is not in the ledger yet; its row of `runs` comes last.
 _UNKNOWN = f"""headers WHERE (path NOT IN (SELECT path FROM files) OR path IN ({_OF_GONE}))
+    AND run_id IN (SELECT run_id FROM runs)"""
+_UNKNOWN_FAILURES = f"""quarantine
+    WHERE path NOT IN (SELECT path FROM files WHERE status = '{FileStatus.QUARANTINED}')
     AND run_id IN (SELECT run_id FROM runs)"""
 
 
