@@ -31,7 +31,9 @@ def contested(database: Database, parts: Sequence[str], same_uid: str, staging: 
         for table in (HEADERS, FILES, QUARANTINE, RUNS):
             sql.name_table(session, root, table)
         _check_paths(session)
-        session.execute(_UNREAD)
+        session.execute(_SILENT)
+        is_any = session.execute("SELECT 1 FROM silent LIMIT 1").fetchall()
+        session.execute(f"CREATE TEMP TABLE unread AS {_UNREAD if is_any else 'SELECT * FROM silent'}")
         session.execute(_READ)
         holders = [root / HEADERS.name / part for (part,) in session.execute(_HOLDERS).fetchall()]
         sql.name_files(session, "holders", holders, HEADERS.schema)
@@ -46,7 +48,7 @@ def contested(database: Database, parts: Sequence[str], same_uid: str, staging: 
             dropped(FILES, "files WHERE path IN (SELECT path FROM read)"),
             dropped(QUARANTINE, "quarantine WHERE path IN (SELECT path FROM given)"),
         ]
-        if session.execute("SELECT 1 FROM unread LIMIT 1").fetchall():
+        if is_any:
             found += [dropped(table, "unread") for table in (FILES, QUARANTINE)]
             found += [edits.marked(FILES, _GONE, vanished=True), edits.unread(FILES, _STAYS)]
             found.append(dropped(FILES, _LOST_MEMBERS))
@@ -68,10 +70,10 @@ def _check_paths(session: duckdb.DuckDBPyConnection) -> None:
 # What was read again, without an answer, though it had been read: it stays as it was, unless its row of
 # `headers` is lost. Its part has the same name in each table. Of an archive, members whose rows are lost go:
 # it is read again as soon as it is there.
-_UNREAD = f"""CREATE TEMP TABLE unread AS
-    WITH silent AS (SELECT path, part, reason FROM given WHERE status = '{FileStatus.QUARANTINED}'
-            AND reason IN {sql.listed((*NO_FILE, *NO_ANSWER))}),
-        known AS (SELECT path, SOPInstanceUID, content_hash, status FROM files
+_SILENT = f"""CREATE TEMP TABLE silent AS SELECT path, part, reason FROM given
+    WHERE status = '{FileStatus.QUARANTINED}' AND reason IN {sql.listed((*NO_FILE, *NO_ANSWER))}"""
+
+_UNREAD = f"""WITH known AS (SELECT path, SOPInstanceUID, content_hash, status FROM files
             WHERE path IN (SELECT path FROM silent) AND status <> '{FileStatus.QUARANTINED}'),
         kept AS (SELECT path, SOPInstanceUID, content_hash FROM headers
             WHERE path IN (SELECT path FROM known))
