@@ -18,8 +18,6 @@ from dicomae.dicom.column_values import UnsuitableType, is_given
 
 __all__ = ["Texts", "UnsuitableType", "texts_of"]
 
-STRIPPED_LEFT = frozenset({"AE", "CS", "DS", "IS", "LO", "PN", "SH", "UI"})
-PARAGRAPHS = frozenset({"LT", "ST", "UR", "UT"})  # one value, in which a backslash is a character
 UNDECODABLE, NOT_TEXT, NO_BYTES = "undecodable", "not_text", "no_bytes"
 
 _BACKSLASH = "\\"
@@ -139,9 +137,9 @@ def _scalars(column: pa.Array, name: str) -> tuple[pa.StringArray, npt.NDArray[n
 
 def _stripped(texts: pa.StringArray, name: str) -> pa.StringArray:
     """Without the padding that PS3.5 allows for the VR."""
-    trim = pc.utf8_trim if name in STRIPPED_LEFT else pc.utf8_rtrim
-    if name not in PARAGRAPHS and pc.any(pc.match_substring(texts, _BACKSLASH)).as_py():
-        padding = r"[ \x00]*\\[ \x00]*" if name in STRIPPED_LEFT else r"[ \x00]*\\"
+    trim = pc.utf8_trim if name in vr.STRIPPED_LEFT else pc.utf8_rtrim
+    if name not in vr.PARAGRAPHS and pc.any(pc.match_substring(texts, _BACKSLASH)).as_py():
+        padding = r"[ \x00]*\\[ \x00]*" if name in vr.STRIPPED_LEFT else r"[ \x00]*\\"
         texts = pc.replace_substring_regex(texts, padding, r"\\")
         texts = pc.if_else(pc.equal(pc.utf8_trim(texts, "\\ \0"), ""), "", texts)
     return trim(texts, vr.PADDING)

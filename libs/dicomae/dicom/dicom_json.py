@@ -18,7 +18,6 @@ import numpy as np
 import pyarrow as pa
 
 from dicomae.dicom import keys, vr
-from dicomae.dicom.column_text import PARAGRAPHS, STRIPPED_LEFT
 from dicomae.dicom.column_values import BINARY_FLOATS, NAME_GROUPS, WHOLE
 from dicomae.dicom.flat import Flat
 from dicomae.dicom.rows import Failure
@@ -148,7 +147,7 @@ def _value(name: str, values: Any) -> str | None:
     text = "\\".join([_text(name, value) for value in values])
     if not text.isascii():
         text.encode()
-    is_filled = text if name in PARAGRAPHS else text.strip("\\")
+    is_filled = text if name in vr.PARAGRAPHS else text.strip("\\")
     return text if is_filled else None
 
 
@@ -169,7 +168,7 @@ def _text(name: str, value: Any) -> str:
         with np.errstate(over="ignore"):
             return str(np.float32(value)) if name == "FL" else repr(float(value))
     if isinstance(value, str):
-        return value.strip(vr.PADDING) if name in STRIPPED_LEFT else value.rstrip(vr.PADDING)
+        return value.strip(vr.PADDING) if name in vr.STRIPPED_LEFT else value.rstrip(vr.PADDING)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(name)
     return _number(value)

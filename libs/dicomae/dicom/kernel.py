@@ -184,8 +184,8 @@ def _rules() -> npt.NDArray[np.int64]:
     for name in vr.READERS:
         if name in vr.TEXTUAL:
             rule = emit.TEXT
-            rule |= emit.STRIPS_LEFT if name in _STRIPPED_LEFT else 0
-            rule |= emit.SPLITS if name not in _PARAGRAPHS else 0
+            rule |= emit.STRIPS_LEFT if name in vr.STRIPPED_LEFT else 0
+            rule |= emit.SPLITS if name not in vr.PARAGRAPHS else 0
             rule |= emit.DECODES if name in _DECODED else 0
             rule |= emit.IS_NUMBER if name in ("DS", "IS") else 0
         elif name in vr.BULK:
@@ -199,8 +199,6 @@ def _rules() -> npt.NDArray[np.int64]:
 
 _SIZES = {"US": 2, "SS": 2, "UL": 4, "SL": 4, "UV": 8, "SV": 8, "FL": 4, "FD": 8, "AT": 4}
 _FAMILIES = {"SQ": emit.SEQUENCE, "AT": emit.TAGS, "FL": emit.FLOATS, "FD": emit.FLOATS}
-_STRIPPED_LEFT = frozenset({"AE", "CS", "DS", "IS", "LO", "PN", "SH", "UI"})
-_PARAGRAPHS = frozenset({"LT", "ST", "UR", "UT"})
 _DECODED = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
 _RULES = _rules()
 

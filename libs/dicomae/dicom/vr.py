@@ -186,5 +186,8 @@ READERS: MappingProxyType[str, Reader] = MappingProxyType(
         **dict.fromkeys(BULK, _bulk),
     }
 )
+# Padding before a value is none of it (PS3.5, table 6.2-1; of UI, pydicom's reading).
+STRIPPED_LEFT = frozenset({"AE", "CS", "DS", "IS", "LO", "PN", "SH", "UI"})
+PARAGRAPHS = frozenset({"LT", "ST", "UR", "UT"})  # one value, in which a backslash is a character
 # VRs whose text is the value as written: what an identifier or a promoted text may come from.
 TEXTUAL = frozenset(READERS) - BULK - {"SQ", "AT", "FD", "FL", "SL", "SS", "SV", "UL", "US", "UV"}
