@@ -16,7 +16,7 @@ have; one that takes longer ends the archive.
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from hashlib import blake2b
 from typing import IO
@@ -25,7 +25,6 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 
 from dicomae.dicom import tar, unzip
-from dicomae.dicom.header import parse_headers
 from dicomae.dicom.inflight import TIMEOUT_SECONDS, Wait, watched
 from dicomae.dicom.listing import list_paths, listed
 from dicomae.dicom.members import Bomb, Budget, Limits, Member, RangeFile, Unreachable, take
@@ -205,4 +204,4 @@ def _row(filesystem: pafs.FileSystem, path: str) -> pa.RecordBatch:
 
 def _itself(row: pa.RecordBatch, reason: Reason, detail: str) -> _Batch:
     """The batch whose only row is the archive."""
-    return row, replace(parse_headers([], []), failures=(Failure(0, reason, detail),))
+    return row, HeaderBatch.of_failures(Failure(0, reason, detail))

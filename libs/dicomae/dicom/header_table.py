@@ -67,9 +67,8 @@ def _cut(batch: pa.RecordBatch, named: dict[str, str], columns: ColumnMap) -> He
     if batch.nbytes <= MAXIMUM_BYTES:
         return _read(batch, named, columns)
     if batch.num_rows == 1:
-        nothing = _read(batch.slice(1), named, columns)
-        failure = Failure(0, Reason.TOO_LARGE, f"a row of more than {MAXIMUM_BYTES} bytes")
-        return HeaderBatch(nothing.headers, nothing.index, (failure,), {})
+        detail = f"a row of more than {MAXIMUM_BYTES} bytes"
+        return HeaderBatch.of_failures(Failure(0, Reason.TOO_LARGE, detail))
     half = batch.num_rows // 2
     a, b = (_cut(part, named, columns) for part in (batch.slice(0, half), batch.slice(half)))
     later = tuple(Failure(f.index + half, f.reason, f.detail) for f in b.failures)

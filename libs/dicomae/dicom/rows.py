@@ -92,6 +92,11 @@ class HeaderBatch:
     incomplete: dict[int, int]
     bytes_read: int = 0
 
+    @classmethod
+    def of_failures(cls, *failures: Failure) -> "HeaderBatch":
+        """No rows, and these."""
+        return cls(pa.RecordBatch.from_pylist([], HEADER), np.zeros(0, np.int64), failures, {})
+
     def of(self, inputs: pa.RecordBatch) -> tuple[pa.RecordBatch, "HeaderBatch"]:
         """Those rows of the input that this batch is of, in their order; and it with positions among them.
 

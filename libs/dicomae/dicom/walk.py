@@ -207,8 +207,7 @@ def _encoding_at(buffer: Any, at: int, stop: int, is_big: int, slots: Any, about
     """How elements are really written, whatever the transfer syntax says; below 0: too few bytes."""
     if stop - at < 8:
         return -1
-    declared = _BIG if is_big else 0
-    turned = _BIG - declared
+    declared, turned = (_BIG, 0) if is_big else (0, _BIG)
     if not _begins_well(buffer, at, declared, slots, about):
         declared = turned if _begins_well(buffer, at, turned, slots, about) else declared
     return declared | (_IMPLICIT if _vr_at(buffer, at + 4) == layout.NO_VR else 0)

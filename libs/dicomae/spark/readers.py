@@ -1,7 +1,6 @@
 """What a task of an ingest reads: (rows of `LISTING`, their headers), batch by batch, of its piece."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -15,7 +14,6 @@ from dicomae.config import IngestConfig
 from dicomae.dicom import archive, header_table, source
 from dicomae.dicom.archive import Limits
 from dicomae.dicom.column_map import ColumnMap, columns_read
-from dicomae.dicom.header import parse_headers
 from dicomae.dicom.listing import listed
 from dicomae.dicom.outcome import as_listing
 from dicomae.dicom.rows import Failure, HeaderBatch
@@ -74,8 +72,8 @@ def _kinds(listing: pa.RecordBatch) -> npt.NDArray[np.int8]:
 def _failed(listing: pa.RecordBatch) -> Iterator[Read]:
     """What could not be listed, with the listing's reasons."""
     told = zip(listing.column("reason").to_pylist(), listing.column("detail").to_pylist(), strict=True)
-    failures = tuple(Failure(i, Reason(reason), detail) for i, (reason, detail) in enumerate(told))
-    yield Read(listing, replace(parse_headers([], []), failures=failures))
+    failures = [Failure(i, Reason(reason), detail) for i, (reason, detail) in enumerate(told)]
+    yield Read(listing, HeaderBatch.of_failures(*failures))
 
 
 def _files(
@@ -126,7 +124,7 @@ def _damaged(table: str, start: int, stop: int) -> Read:
     """Rows of a table that cannot be read, as one failure."""
     unread = as_listing(listed([f"{table}#rows {start}-{stop - 1}"], [None], [None]))
     failure = Failure(0, Reason.UNREADABLE, "a page of the Parquet file is damaged")
-    return Read(unread, replace(parse_headers([], []), failures=(failure,)), table)
+    return Read(unread, HeaderBatch.of_failures(failure), table)
 
 
 def table_reader(columns: ColumnMap) -> Reader:
