@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 from tests.unit.report_data import all_rows, embeddings, metrics_table, runs_table
 
+from dicomae.errors import FileStatus, Reason
 from dicomae.report import clusters, embedding_map, palette, provenance, wording
 from dicomae.report.data import Metrics
 
@@ -138,3 +139,8 @@ def test_signs_and_thousands() -> None:
         "+0.500",
         "1,234,567",
     )
+
+
+def test_every_reason_and_status_of_a_file_is_explained() -> None:
+    assert set(wording.REASON) == set(Reason)
+    assert set(wording.STATUS) | {FileStatus.CONTAINER} == set(FileStatus)
