@@ -21,7 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--reason", action="append", default=[], choices=codes, metavar="CODE", help=text)
 
 
-def check(arguments: argparse.Namespace, _: Config) -> None:
+def check(arguments: argparse.Namespace, config: Config) -> None:
+    ingest.check_config(config)
     origins.check_folder(arguments.source)
 
 

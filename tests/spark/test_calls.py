@@ -74,6 +74,22 @@ def test_tables_inside_the_source_leave_it_as_it_was(tmp_path: Path, job: str) -
     assert [path.name for path in tmp_path.iterdir()] == ["1.dcm"]
 
 
+@pytest.mark.parametrize("job", ["ingest", "retry"])
+def test_wrong_body_part_rules_are_told_before_anything_is_read_or_written(tmp_path: Path, job: str) -> None:
+    rules = tmp_path / "rules.toml"
+    rules.write_text(
+        "[regions]\nhead = ['HEAD']\n[[rules]]\npart = 'ELBOW'\nwords = ['elbow']\nexamples = ['elbow']"
+    )
+    conf = tmp_path / "conf.toml"
+    conf.write_text(f'extends = "{HOME}/conf/local.toml"\nbody_part_rules = "rules.toml"\n')
+    (tmp_path / "files").mkdir()
+    named = ("--source", tmp_path / "files", "--tables", tmp_path / "t", "--conf-file", conf)
+    code, out, line = _call(job, *named)
+    assert (code, out) == (2, "")
+    assert f"{rules}: rule 1: key 'part': 'ELBOW' is no term of 'regions'" in line
+    assert not (tmp_path / "t").exists()
+
+
 def test_no_files(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     code, out, line = _call("ingest", "--source", tmp_path / "empty", "--tables", tmp_path / "t")
@@ -112,12 +128,14 @@ def test_an_unknown_configuration_key(tmp_path: Path) -> None:
     assert "unknown key 'sample.per_modalty'" in line
 
 
-@pytest.mark.parametrize("word", ["NoSuchSequence", "Rows"])
-def test_a_keyword_of_no_sequence(tmp_path: Path, word: str) -> None:
+@pytest.mark.parametrize(
+    ("job", "word"), [("ingest", "NoSuchSequence"), ("ingest", "Rows"), ("retry", "Rows")]
+)
+def test_a_keyword_of_no_sequence(tmp_path: Path, job: str, word: str) -> None:
     (tmp_path / "pacs").mkdir()
     path = _configuration(tmp_path, f'[ingest]\nflatten_sequences = ["{word}"]\n')
     call = ("--source", tmp_path / "pacs", "--tables", tmp_path / "t", "--conf-file", path)
-    code, out, line = _call("ingest", *call)
+    code, out, line = _call(job, *call)
     assert (code, out) == (2, "")
     assert f"ingest.flatten_sequences: '{word}' is no keyword of a sequence in PS3.6" in line
     assert not (tmp_path / "t").exists()

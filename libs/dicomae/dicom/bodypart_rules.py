@@ -4,12 +4,12 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from dicomae.config import read_toml
+from dicomae.config import parse_toml, read_text
 from dicomae.errors import UsageError
 
 MAXIMUM_CHARACTERS = 256  # of a text; what follows is not looked at
@@ -120,7 +120,12 @@ def load_rules(path: Path) -> BodyPartRules:
         The file is missing or no TOML; a key is unknown, missing or of another type; a part is no
         term of `regions`; a phrase is empty, too long, too open or already another rule's.
     """
-    raw = read_toml(path, "no such file of body-part rules")
+    return _parsed(read_text(path, "no such file of body-part rules"), path)
+
+
+@lru_cache(maxsize=1)  # a job checks them before it begins, and needs them when it reads
+def _parsed(text: str, path: Path) -> BodyPartRules:
+    raw = parse_toml(text, path)
     _check_keys(raw, {"ignored", "regions", "rules"}, f"{path}:")
     regions = _regions(raw.get("regions"), f"{path}: key 'regions'")
     entries = raw.get("rules")

@@ -128,12 +128,18 @@ def _list_changed(run: Ingest, origin: Origin, wish: Wish, state: folders.State)
 
 
 def check(arguments: argparse.Namespace, config: Config) -> None:
-    """Raise UsageError for a source that cannot be read or holds `--tables`, and for a wrong keyword."""
+    """Raise UsageError where the source cannot be read or holds `--tables`, and as `check_config`."""
+    check_config(config)
+    origins.of(arguments, config.ingest)
+    origins.check(arguments)
+
+
+def check_config(config: Config) -> None:
+    """Raise UsageError for a wrong keyword, and for wrong body-part rules."""
     for keyword in config.ingest.flatten_sequences:
         if standard_vr(keyword) != "SQ":
             raise UsageError(f"ingest.flatten_sequences: '{keyword}' is no keyword of a sequence in PS3.6")
-    origins.of(arguments, config.ingest)
-    origins.check(arguments)
+    load_rules(Path(config.body_part_rules))
 
 
 def retry(run: Ingest, uri: str, reasons: Sequence[str]) -> dict[str, Any]:
