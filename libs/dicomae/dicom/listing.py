@@ -101,6 +101,9 @@ def listed(
     return pa.RecordBatch.from_arrays(arrays, schema=LISTED)
 
 
+_NOTHING = listed([], [], [])
+
+
 class Found:
     """What has been found so far."""
 
@@ -114,7 +117,7 @@ class Found:
     def sorted(self) -> Listing:
         """All of it."""
         self._pack()
-        files = pa.concat_batches(self._files).sort_by("path")
+        files = pa.concat_batches(self._files).sort_by("path") if self._files else _NOTHING
         return Listing(files, tuple(sorted(self.folders)), tuple(sorted(self.failures)))
 
     def add(self, infos: Iterable[pafs.FileInfo]) -> None:
@@ -153,5 +156,6 @@ class Found:
 
     def _pack(self) -> None:
         """Let no more than a chunk be Python objects."""
-        self._files.append(listed(*self._columns))
-        self._columns = [], [], []
+        if self._columns[0]:
+            self._files.append(listed(*self._columns))
+            self._columns = [], [], []

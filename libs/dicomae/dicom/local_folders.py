@@ -4,7 +4,7 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -67,14 +67,17 @@ class _Visit:
 
     def _look_at(self, folder: str, before: str | None) -> None:
         is_known = before is not None and before != LINKED
-        if is_known and self._is_behind_link(folder):  # which the folder that holds the link shows
+        if is_known and self._is_behind_link(os.path.dirname(folder)):
             return
+        ask = os.lstat if is_known else os.stat
         try:
-            mark, n_files, n_unmarkable = _mark(folder), self._found.n_files, self._n_unmarkable
+            mark, n_files, n_unmarkable = _mark(folder, ask), self._found.n_files, self._n_unmarkable
         except (FileNotFoundError, NotADirectoryError):
             if not is_known:
                 raise
             self._visited.append(Folder(folder, 0, ""))  # to be asked after again: it may come back
+            return
+        if mark is None:  # a link by now, which the folder that holds it shows
             return
         if before and mark == before:
             self._settled.append(folder)
@@ -82,7 +85,7 @@ class _Visit:
         self._list(folder)
         if before != LINKED:
             # Of a disk that is mounted when it is listed, the mark was that of the place where it is mounted.
-            if self._n_unmarkable != n_unmarkable or mark != _mark(folder):
+            if self._n_unmarkable != n_unmarkable or mark != _mark(folder, ask):
                 mark = ""
             self._visited.append(Folder(folder, self._found.n_files - n_files, mark))
 
@@ -138,9 +141,16 @@ class _Visit:
         return [entry for entry in entries if _is_utf8(entry.name)]
 
 
-def _mark(folder: str) -> str:
-    """See `list_folders`; "" where a change that follows this one at once might give the same."""
-    about = os.stat(folder)
+def _mark(folder: str, ask: Callable[[str], os.stat_result]) -> str | None:
+    """See `list_folders`; "" where a change at once after this one might give the same, None of a link.
+
+    Parameters
+    ----------
+    ask : `os.lstat`, or `os.stat`, to which no link is one.
+    """
+    about = ask(folder)
+    if stat.S_ISLNK(about.st_mode):
+        return None
     if not stat.S_ISDIR(about.st_mode):
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), folder)
     is_at_rest = about.st_ctime_ns < time.time_ns() - _RESTLESS_NS

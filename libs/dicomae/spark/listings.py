@@ -99,12 +99,16 @@ class ListingWriter:
 
     def write(self, found: Listing, known: Mapping[str, Folder] = _NOTHING_KNOWN) -> None:
         """Add what was found in folders; `known` is what was known of those that are settled, and others."""
-        files, failures = _told_apart(found)
-        self._waiting.append(as_listing(files, failures))
         self._visited += [(*folder, False) for folder in found.visited]
         self._visited += [(*known[path], True) for path in found.settled]
         self.settled += len(found.settled)
         self.trusted += sum(known[path].files for path in found.settled)
+        if found.files.num_rows or found.failures:
+            self._write_files(found)
+
+    def _write_files(self, found: Listing) -> None:
+        files, failures = _told_apart(found)
+        self._waiting.append(as_listing(files, failures))
         self._wish.found.add(files.num_rows)
         self.files += files.num_rows
         self.failures += len(failures)
