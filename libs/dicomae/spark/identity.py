@@ -13,7 +13,7 @@ from dicomae.spark import edits, sql
 from dicomae.spark.edits import Edits, dropped, restated
 from dicomae.spark.location import Location
 from dicomae.spark.sql import Database
-from dicomae.tables import FILES, HEADERS, QUARANTINE, RUNS
+from dicomae.tables import FILES, HEADERS, QUARANTINE, RUNS, Table
 
 
 def contested(database: Database, parts: Sequence[str], same_uid: str, staging: Location) -> Edits:
@@ -35,8 +35,12 @@ def contested(database: Database, parts: Sequence[str], same_uid: str, staging: 
         is_any = session.execute("SELECT 1 FROM silent LIMIT 1").fetchall()
         session.execute(f"CREATE TEMP TABLE unread AS {_UNREAD if is_any else 'SELECT * FROM silent'}")
         session.execute(_READ)
-        holders = [root / HEADERS.name / part for (part,) in session.execute(_HOLDERS).fetchall()]
-        sql.name_files(session, "holders", holders, HEADERS.schema)
+        _name_parts(session, root, HEADERS, "holders", _HOLDERS)
+        session.execute(_HOLDS)
+        session.execute(_KNOWN)
+        _name_parts(
+            session, root, FILES, "ledger", "SELECT DISTINCT part FROM known SEMI JOIN holds USING (path)"
+        )
         session.execute(_HELD)
         session.execute(_CANDIDATES)
         newest_first = "newest DESC NULLS LAST," if same_uid == "newest" else ""
@@ -45,7 +49,7 @@ def contested(database: Database, parts: Sequence[str], same_uid: str, staging: 
             dropped(HEADERS, "held WHERE is_stale"),
             dropped(HEADERS, "lost"),
             restated(FILES, "lost WHERE NOT is_held AND path <> original_path"),
-            dropped(FILES, "files WHERE path IN (SELECT path FROM read)"),
+            dropped(FILES, "known WHERE path IN (SELECT path FROM read)"),
             dropped(QUARANTINE, "quarantine WHERE path IN (SELECT path FROM given)"),
         ]
         if is_any:
@@ -55,6 +59,14 @@ def contested(database: Database, parts: Sequence[str], same_uid: str, staging: 
         if session.execute("SELECT 1 FROM lost WHERE is_held LIMIT 1").fetchall():
             found.append(restated(FILES, _DEMOTED))
         return edits.wanted(session, found, staging)
+
+
+def _name_parts(
+    session: duckdb.DuckDBPyConnection, root: Location, table: Table, name: str, few: str
+) -> None:
+    """Let SQL know by a name the parts of a table that a query gives: of whole tables it reads keys alone."""
+    parts = [root / table.name / part for (part,) in session.execute(few).fetchall()]
+    sql.name_files(session, name, parts, table.schema)
 
 
 def _check_paths(session: duckdb.DuckDBPyConnection) -> None:
@@ -81,7 +93,8 @@ _UNREAD = f"""WITH known AS (SELECT path, SOPInstanceUID, content_hash, status F
         LEFT JOIN kept USING (path, SOPInstanceUID, content_hash)
     WHERE known.status <> '{FileStatus.PARSED}' OR kept.path IS NOT NULL"""
 
-_READ = "CREATE TEMP VIEW read AS SELECT * FROM given WHERE path NOT IN (SELECT path FROM unread)"
+_READ = """CREATE TEMP TABLE read AS SELECT path, part, mtime, status, SOPInstanceUID, content_hash FROM given
+    WHERE path NOT IN (SELECT path FROM unread)"""
 
 _GONE = f"""files WHERE NOT vanished AND coalesce(container, path) IN
     (SELECT path FROM unread WHERE reason IN {sql.listed(NO_FILE)})"""
@@ -97,21 +110,27 @@ _LOST_MEMBERS = f"""(WITH member AS (SELECT path, part, SOPInstanceUID, content_
 
 _IS_READ = "path IN (SELECT path FROM read) OR SOPInstanceUID IN (SELECT SOPInstanceUID FROM read)"
 
-# Parts with rows of `headers` whose file or whose instance has been read again.
+# Parts with rows of `headers` whose file or whose instance has been read again; and those rows.
 _HOLDERS = f"SELECT DISTINCT part FROM headers WHERE {_IS_READ}"
 
-# Those rows. A row is stale where its file now holds something else; or where the ledger does, or nothing: a
-# run that was killed before it wrote the ledger has read what is no longer there. Runs have their row of
-# `runs` when they have ended.
-_HELD = f"""CREATE TEMP TABLE held AS
-    WITH h AS (SELECT SOPInstanceUID, content_hash, path, part, run_id FROM holders WHERE {_IS_READ}),
-        known AS (SELECT * FROM files WHERE path IN (SELECT path FROM h))
-    SELECT h.SOPInstanceUID, h.content_hash, h.path, h.part, known.mtime,
+_HOLDS = f"""CREATE TEMP TABLE holds AS
+    SELECT SOPInstanceUID, content_hash, path, part, run_id FROM holders WHERE {_IS_READ}"""
+
+# Where the ledger has a row of what was read, or holds what was read.
+_KNOWN = """CREATE TEMP TABLE known AS SELECT path, part FROM files
+    WHERE path IN (SELECT path FROM read UNION ALL SELECT path FROM holds)"""
+
+# A row is stale where its file now holds something else; or where the ledger does, or nothing: a run that was
+# killed before it wrote the ledger has read what is no longer there. Runs have their row of `runs` when they
+# have ended.
+_HELD = """CREATE TEMP TABLE held AS
+    SELECT h.SOPInstanceUID, h.content_hash, h.path, h.part, ledger.mtime,
     CASE WHEN now.path IS NOT NULL
          THEN (now.SOPInstanceUID, now.content_hash) IS DISTINCT FROM (h.SOPInstanceUID, h.content_hash)
-         ELSE (known.SOPInstanceUID, known.content_hash) IS DISTINCT FROM (h.SOPInstanceUID, h.content_hash)
+         ELSE (ledger.SOPInstanceUID, ledger.content_hash)
+                IS DISTINCT FROM (h.SOPInstanceUID, h.content_hash)
             AND h.run_id IN (SELECT run_id FROM runs) END AS is_stale
-    FROM h LEFT JOIN read AS now ON h.path = now.path LEFT JOIN known ON h.path = known.path"""
+    FROM holds AS h LEFT JOIN read AS now ON h.path = now.path LEFT JOIN ledger ON h.path = ledger.path"""
 
 _CANDIDATES = f"""CREATE TEMP VIEW candidates AS
     SELECT SOPInstanceUID, content_hash, path, mtime, part, false AS is_held

@@ -78,14 +78,17 @@ def changes(database: Database, listed: Listed, top: str | None, reach: str | No
         if listed.settled:
             below += f" AND {FOLDER_OF} NOT IN (SELECT path FROM visited WHERE is_settled)"
         session.execute(_FOUND.format(join="LEFT" if top is None else "FULL", below=below))
-        session.execute(_HIDDEN)
+        if listed.failures:
+            session.execute(_HIDDEN)
         if top is None:
             session.execute(_TWICE)
             session.execute(_ONCE)
-        if reach is not None:
+        ((has_copies, has_members),) = session.execute(_HAS_COPIES_AND_MEMBERS).fetchall()
+        if reach is not None and has_copies:
             session.execute(_ORPHANED.format(reach=quoted(reach)))
             session.execute(_RETURNED_ORPHANS)
-        session.execute(_SHRUNK)
+        if has_members:
+            session.execute(_SHRUNK)
         return replace(_written(session, database.staging), has_unknown=doubtful)
 
 
@@ -241,6 +244,9 @@ _FOUND = f"""CREATE TEMP TABLE found AS SELECT * FROM (
 _TWICE = """CREATE TEMP TABLE twice AS SELECT DISTINCT ON (path) * FROM found
     WHERE path IN (SELECT path FROM found GROUP BY path HAVING count(*) > 1)"""
 _ONCE = """DELETE FROM found WHERE path IN (SELECT path FROM twice); INSERT INTO found SELECT * FROM twice"""
+
+# One look at the ledger, which mostly spares three joins of it with itself.
+_HAS_COPIES_AND_MEMBERS = "SELECT count(original_path) > 0, count(container) > 0 FROM files"
 
 # Nothing has vanished below a folder that could not be listed. Each path is taken apart into the folders
 # above it: to compare each with each takes hours where many folders refuse.
