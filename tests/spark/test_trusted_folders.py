@@ -221,7 +221,7 @@ def test_a_source_may_itself_be_a_link(
 def test_a_folder_behind_a_link_that_refuses_ends_no_listing(
     spark: SparkSession, top: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(discovery, "_FOLDERS_TOGETHER", 1)
+    monkeypatch.setattr(discovery, "_FILES_TOGETHER", 1)
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         (top / name).symlink_to(tmp_path / name)

@@ -79,6 +79,8 @@ class _Visit:
             return
         if mark is None:  # a link by now, which the folder that holds it shows
             return
+        if is_known:
+            self._behind_no_link.add(folder)
         if before and mark == before:
             self._settled.append(folder)
             return

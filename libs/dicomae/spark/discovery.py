@@ -24,7 +24,8 @@ from dicomae.spark.pieces import Piece
 MAXIMUM_ROUNDS = 64  # a round lists a level of folders at least
 FOLDERS_AT_FIRST = 256  # listed by one task before others help
 FOLDERS_PER_TASK = 16384
-_FOLDERS_TOGETHER = 64
+_FILES_TOGETHER = 65536  # about so many are found before they are written
+_FILES_EXPECTED = 1024  # in a folder of which nothing is known
 _KNOWN_TOGETHER = 1 << 16
 
 Task = Callable[[Piece], Iterator[pa.RecordBatch]]
@@ -109,7 +110,7 @@ def _lister(uri: str, wish: Wish, more: int, known: Location | None) -> Task:
         listed, left = ListingWriter(wish, source.path_prefix(uri)), piece.rows + more
         refused = False
         while folders and left and not refused:
-            together = {f.path: f for f in _taken(folders, min(_FOLDERS_TOGETHER, left))}
+            together = {f.path: f for f in _taken(folders, left)}
             left -= len(together)
             # The top is listed each time: it may be a link, and is found in no other folder.
             marks = [folder.mark if folder.path != top else None for folder in together.values()]
@@ -157,5 +158,12 @@ def _to_visit(piece: Piece) -> Iterator[Folder]:
         yield from map(Folder._make, zip(*batch.to_pydict().values(), strict=True))
 
 
-def _taken(folders: deque[Folder], most: int) -> list[Folder]:
-    return [folders.popleft() for _ in range(min(most, len(folders)))]
+def _taken(folders: deque[Folder], most: int) -> Iterator[Folder]:
+    """At most so many folders, and one at least, that may hold `_FILES_TOGETHER`."""
+    expected = 0
+    while folders and most and expected < _FILES_TOGETHER:
+        folder = folders.popleft()
+        is_known = folder.mark not in (None, LINKED)
+        expected += max(folder.files, 1) if is_known else _FILES_EXPECTED
+        most -= 1
+        yield folder
