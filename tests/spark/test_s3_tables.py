@@ -2,10 +2,12 @@
 
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 import time
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +192,26 @@ def test_other_jobs_refuse_at_once_and_name_the_remedy(job: str, address: str, t
 
 
 @pytest.mark.usefixtures("store")
+def test_nights_trust_folders_by_tables_on_s3(
+    spark: SparkSession, remote: Remote, conf: Config, tmp_path: Path
+) -> None:
+    trusting = replace(conf, ingest=replace(conf.ingest, trust_folders=True))
+    night = Ingesting(spark, remote, trusting, tmp_path / "pacs")
+    told = []
+    for number in range(4):
+        file = write_file(tmp_path / "pacs" / f"study-{number}" / "1.dcm", f"1.{number}")
+        os.utime(file, (0, 0))
+        time.sleep(2.1)  # until the folder has been left alone for so long that it is given a mark
+        with delta.kept_open():
+            told.append(night())
+    assert [(one["files"], one["listed"], one["trusted"]) for one in told] == [
+        (1, 1, 0),
+        (2, 1, 1),
+        (3, 1, 2),
+        (4, 1, 3),
+    ]
+
+
 def test_a_retry_fills_no_bucket_of_anything_else(address: str, store: pafs.FileSystem) -> None:
     store.create_dir("tables/photos")
     for path, told in (("photos", "no tables here"), ("mistyped", "no such folder")):

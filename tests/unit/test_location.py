@@ -86,6 +86,9 @@ def test_files_are_written_read_and_removed(address, store):
     assert pq.read_table("tables/a b/sub/part.parquet", filesystem=store) == ROWS
     assert location.size(file) == store.get_file_info("tables/a b/sub/part.parquet").size
     assert location.parquet_file(file).read() == ROWS
+    location.copy(file, root / "copy.parquet")
+    location.move(root / "copy.parquet", root / "sub" / "moved.parquet")
+    assert location.parquet_file(root / "sub" / "moved.parquet").read() == ROWS
     location.write_text(root / "note", "ü\n")
     assert store.open_input_stream("tables/a b/note").read() == "ü\n".encode()
     location.remove(root / "sub")

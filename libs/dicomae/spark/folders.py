@@ -47,26 +47,26 @@ def known(database: Database, top: str, now: State) -> Location | None:
     ----------
     now : the ledger's `state`.
     """
-    remembered = _place(database.root, top)
+    remembered = database.staging / "remembered-folders.parquet"
     try:
-        then = _noted(location.parquet_file(remembered).metadata)
+        location.copy(_place(database.root, top), remembered)  # another run may put its own in its place
+        about = location.parquet_file(remembered).metadata
+        then = _noted(about)
     except (OSError, ValueError):  # never written; or not yet on the disk when the power failed
         return None
-    query = f"SELECT {_COLUMNS} FROM remembered"
+    if then == now:
+        return remembered if about.num_rows else None
+    # Restored from a backup, made anew, or its log was cleaned.
+    written = delta.parts_since(database.root, FILES, then.files)
+    if written is None or None in _runs_since(database.root, then):
+        return None
     with database.session() as session:
         sql.name_files(session, "remembered", [remembered], FOLDERS)
-        if then != now:
-            written = delta.parts_since(database.root, FILES, then.files)
-            # Restored from a backup, made anew, or its log was cleaned.
-            if written is None or None in _runs_since(database.root, then):
-                return None
-            sql.name_files(session, "written", written, FILES.schema)
-            sql.name_table(session, database.root, FILES)
-            ledger.name_lost(session, database.root)
-            query = _KNOWN
-        # A copy in any case: another run may put its own in place of what is remembered.
+        sql.name_files(session, "written", written, FILES.schema)
+        sql.name_table(session, database.root, FILES)
+        ledger.name_lost(session, database.root)
         path = database.staging / "known-folders.parquet"
-        rows = sql.write(session, query, path)
+        rows = sql.write(session, _KNOWN, path)
     return path if rows else None
 
 
@@ -102,8 +102,6 @@ def _noted(about: pq.FileMetaData) -> State:
 def _place(root: Location, top: str) -> Location:
     return root / KEPT / f"{hashlib.sha256(top.encode()).hexdigest()}.parquet"
 
-
-_COLUMNS = ", ".join(FOLDERS.names)
 
 _IN_PLACE = "container IS NULL AND NOT vanished"
 

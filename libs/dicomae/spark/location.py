@@ -161,6 +161,14 @@ def move(file: Location, place: Location) -> None:
     os.replace(str(file), str(place))
 
 
+def copy(file: Location, place: Location) -> None:
+    """Copy a file; both are local, or in one store."""
+    if isinstance(file, Remote) and isinstance(place, Remote):
+        file.filesystem.copy_file(file.path, place.path)
+    else:
+        shutil.copyfile(str(file), str(place))
+
+
 def size(file: Location) -> int:
     """Bytes of a file."""
     if isinstance(file, Path):
