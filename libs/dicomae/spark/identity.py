@@ -31,17 +31,8 @@ def contested(database: Database, parts: Sequence[str], same_uid: str, staging: 
         for table in (HEADERS, FILES, QUARANTINE, RUNS):
             sql.name_table(session, root, table)
         _check_paths(session)
-        session.execute(_SILENT)
-        is_any = session.execute("SELECT 1 FROM silent LIMIT 1").fetchall()
-        session.execute(f"CREATE TEMP TABLE unread AS {_UNREAD if is_any else 'SELECT * FROM silent'}")
-        session.execute(_READ)
-        _name_parts(session, root, HEADERS, "holders", _HOLDERS)
-        session.execute(_HOLDS)
-        session.execute(_KNOWN)
-        _name_parts(
-            session, root, FILES, "ledger", "SELECT DISTINCT part FROM known SEMI JOIN holds USING (path)"
-        )
-        session.execute(_HELD)
+        is_any_unread = _name_read(session)
+        _name_held(session, root)
         session.execute(_CANDIDATES)
         newest_first = "newest DESC NULLS LAST," if same_uid == "newest" else ""
         session.execute(_LOST.format(newest_first=newest_first))
@@ -52,7 +43,7 @@ def contested(database: Database, parts: Sequence[str], same_uid: str, staging: 
             dropped(FILES, "known WHERE path IN (SELECT path FROM read)"),
             dropped(QUARANTINE, "quarantine WHERE path IN (SELECT path FROM given)"),
         ]
-        if is_any:
+        if is_any_unread:
             found += [dropped(table, "unread") for table in (FILES, QUARANTINE)]
             found += [edits.marked(FILES, _GONE, vanished=True), edits.unread(FILES, _STAYS)]
             found.append(dropped(FILES, _LOST_MEMBERS))
@@ -61,12 +52,29 @@ def contested(database: Database, parts: Sequence[str], same_uid: str, staging: 
         return edits.wanted(session, found, staging)
 
 
-def _name_parts(
-    session: duckdb.DuckDBPyConnection, root: Location, table: Table, name: str, few: str
-) -> None:
-    """Let SQL know by a name the parts of a table that a query gives: of whole tables it reads keys alone."""
-    parts = [root / table.name / part for (part,) in session.execute(few).fetchall()]
-    sql.name_files(session, name, parts, table.schema)
+def _name_read(session: duckdb.DuckDBPyConnection) -> bool:
+    """Let SQL know what was `read`, and what is `unread`: could not be read again; whether there is such."""
+    session.execute(_SILENT)
+    is_any = bool(session.execute("SELECT 1 FROM silent LIMIT 1").fetchall())
+    session.execute(f"CREATE TEMP TABLE unread AS {_UNREAD if is_any else 'SELECT * FROM silent'}")
+    session.execute(_READ)
+    return is_any
+
+
+def _name_held(session: duckdb.DuckDBPyConnection, root: Location) -> None:
+    """Let SQL know, as `held`, rows of `headers` that what was read may contest.
+
+    DuckDB reads all columns that are asked for of each row of what it scans: of whole tables these are keys.
+    """
+
+    def parts_of(table: Table, query: str) -> list[Location]:
+        return [root / table.name / part for (part,) in session.execute(query).fetchall()]
+
+    sql.name_files(session, "holders", parts_of(HEADERS, _HOLDERS), HEADERS.schema)
+    session.execute(_HOLDS)
+    session.execute(_KNOWN)
+    sql.name_files(session, "ledger", parts_of(FILES, _OF_HOLDS), FILES.schema)
+    session.execute(_HELD)
 
 
 def _check_paths(session: duckdb.DuckDBPyConnection) -> None:
@@ -116,9 +124,11 @@ _HOLDERS = f"SELECT DISTINCT part FROM headers WHERE {_IS_READ}"
 _HOLDS = f"""CREATE TEMP TABLE holds AS
     SELECT SOPInstanceUID, content_hash, path, part, run_id FROM holders WHERE {_IS_READ}"""
 
-# Where the ledger has a row of what was read, or holds what was read.
+# Which part of the ledger has the row of a file that was read, or that holds what was read.
 _KNOWN = """CREATE TEMP TABLE known AS SELECT path, part FROM files
     WHERE path IN (SELECT path FROM read UNION ALL SELECT path FROM holds)"""
+
+_OF_HOLDS = "SELECT DISTINCT part FROM known SEMI JOIN holds USING (path)"
 
 # A row is stale where its file now holds something else; or where the ledger does, or nothing: a run that was
 # killed before it wrote the ledger has read what is no longer there. Runs have their row of `runs` when they
