@@ -150,8 +150,8 @@ class Found:
         self.failures.append((path, Reason.NOT_A_FILE, _NO_FILE))
 
     def add_unnameable(self, path: bytes) -> None:
-        """Add what has a name that is not UTF-8: Arrow and Delta hold no other."""
-        shown = path.decode("utf-8", errors="backslashreplace")
+        """Add what has a name that is not UTF-8: Arrow and Delta hold no other; no two are shown alike."""
+        shown = path.replace(b"\\", b"\\\\").decode("utf-8", errors="backslashreplace")
         self.failures.append((f"{shown}/", Reason.IO_ERROR, _NOT_UTF8))
 
     def _pack(self) -> None:
