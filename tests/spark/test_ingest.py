@@ -233,6 +233,29 @@ def test_retry_takes_up_the_reasons_that_are_named(run: Ingesting) -> None:
     assert run.table(tables.HEADERS)["nameless.dcm"]["SOPInstanceUID"] == "1.6"
 
 
+def test_retry_leaves_what_has_vanished(run: Ingesting) -> None:
+    run()
+    (run.top / "b" / "letter.dcm").unlink()
+    run()
+    run.retry()
+    row = run.table(tables.FILES)["letter.dcm"]
+    assert (row["reason"], row["vanished"]) == ("not_dicom", True)
+
+
+def test_of_an_archive_that_was_emptied_the_members_have_vanished(run: Ingesting) -> None:
+    original = write_file(run.top / "a" / "7.dcm", "1.7")
+    with zipfile.ZipFile(run.top / "z.zip", "w") as archive:
+        archive.write(original, "copy-of-7.dcm")
+        archive.write(write_file(run.top.parent / "8.dcm", "1.8"), "8.dcm")
+    run()
+    (run.top / "z.zip").write_bytes(b"")
+    write_file(original, "1.9", BodyPartExamined="ANKLE")
+    assert run()["vanished"] == 2
+    versions = run.versions()
+    run()
+    assert run.versions() == versions
+
+
 def test_a_folder_that_cannot_be_listed_is_kept_in_mind_until_it_can(run: Ingesting) -> None:
     run()
     (run.top / "a").rename(run.top / "kept")
@@ -290,6 +313,21 @@ def test_the_newest_content_takes_the_uid_where_that_is_the_rule(run: Ingesting)
     assert found["copy-of-2.dcm"] == ("duplicate_uid_conflict", "late.dcm")
     assert found["other.dcm"] == ("duplicate_uid_conflict", "late.dcm")
     assert (counts["rows"], counts["files"]) == (3, 10)
+
+
+def test_a_content_is_as_new_as_the_newest_of_its_files(run: Ingesting) -> None:
+    run.conf = replace(run.conf, ingest=replace(run.conf.ingest, same_uid="newest"))
+    times = {"p.dcm": 1000, "copy.dcm": 3000}
+    for name, time in times.items():
+        os.utime(write_file(run.top / name, "1.7"), (time, time))
+    run()
+    os.utime(write_file(run.top / "q.dcm", "1.7", BodyPartExamined="ANKLE"), (2000, 2000))
+    run()
+    assert run.table(tables.FILES)["q.dcm"]["status"] == "duplicate_uid_conflict"
+    for name in times:
+        os.utime(run.top / name, (500, 500))  # as from a backup
+    run()
+    assert run.table(tables.FILES)["q.dcm"]["status"] == "parsed"
 
 
 @pytest.mark.parametrize("files_per_commit", [1, 4])

@@ -23,7 +23,7 @@ def contested(database: Database, parts: Sequence[str], same_uid: str, staging: 
     ----------
     parts : names of the parts of `files` that tasks wrote and nobody has committed.
     same_uid : `first`: the file that `headers` holds keeps its UID, else the first by path; `newest`: of
-        several contents the one modified last takes it. A mere copy never takes it.
+        several contents the one takes it of which a file was modified last. A mere copy never takes it.
     """
     root = database.root
     with database.session() as session:
@@ -34,8 +34,8 @@ def contested(database: Database, parts: Sequence[str], same_uid: str, staging: 
         is_any_unread = _name_read(session)
         _name_held(session, root)
         session.execute(_CANDIDATES)
-        newest_first = "newest DESC NULLS LAST," if same_uid == "newest" else ""
-        session.execute(_LOST.format(newest_first=newest_first))
+        newest_first, copies = (_NEWEST_FIRST, _COPIES) if same_uid == "newest" else ("", "")
+        session.execute(_LOST.format(newest_first=newest_first, copies=copies))
         found = [
             dropped(HEADERS, "held WHERE is_stale"),
             dropped(HEADERS, "lost"),
@@ -134,7 +134,8 @@ _OF_HOLDS = "SELECT DISTINCT part FROM known SEMI JOIN holds USING (path)"
 # killed before it wrote the ledger has read what is no longer there. Runs have their row of `runs` when they
 # have ended.
 _HELD = """CREATE TEMP TABLE held AS
-    SELECT h.SOPInstanceUID, h.content_hash, h.path, h.part, ledger.mtime,
+    SELECT h.SOPInstanceUID, h.content_hash, h.path, h.part,
+    CASE WHEN now.path IS NOT NULL THEN now.mtime ELSE ledger.mtime END AS mtime,
     CASE WHEN now.path IS NOT NULL
          THEN (now.SOPInstanceUID, now.content_hash) IS DISTINCT FROM (h.SOPInstanceUID, h.content_hash)
          ELSE (ledger.SOPInstanceUID, ledger.content_hash)
@@ -154,15 +155,23 @@ _STATUS = (
 
 # Candidates that another one keeps from their UID; `original_path` is its path.
 _LOST = f"""CREATE TEMP TABLE lost AS
-    WITH rivals AS (
-        SELECT *, max(mtime) OVER (PARTITION BY SOPInstanceUID, content_hash) AS newest FROM candidates
+    WITH rivals AS (SELECT * FROM candidates
         WHERE SOPInstanceUID IN (SELECT SOPInstanceUID FROM candidates GROUP BY 1 HAVING count(*) > 1)),
+    contents AS (SELECT SOPInstanceUID, content_hash, max(mtime) AS newest
+        FROM (SELECT SOPInstanceUID, content_hash, mtime FROM rivals {{copies}}) GROUP BY 1, 2),
     ranked AS (
         SELECT *, row_number() OVER best AS place, first_value(path) OVER best AS original_path,
             first_value(content_hash) OVER best AS original_hash
-        FROM rivals
+        FROM rivals JOIN contents USING (SOPInstanceUID, content_hash)
         WINDOW best AS (PARTITION BY SOPInstanceUID ORDER BY {{newest_first}} is_held DESC, path))
     SELECT *, {_STATUS} FROM ranked WHERE place > 1"""
+
+_NEWEST_FIRST = "newest DESC NULLS LAST,"
+
+# A content is as new as the newest of its files.
+_COPIES = """UNION ALL SELECT SOPInstanceUID, content_hash, mtime FROM files
+    WHERE original_path IS NOT NULL AND NOT vanished AND path NOT IN (SELECT path FROM read)
+    AND SOPInstanceUID IN (SELECT SOPInstanceUID FROM rivals)"""
 
 # Files of the ledger that lose the UID they had, and the duplicates behind them.
 _DEMOTED = f"""(SELECT path, part, original_path, {_STATUS} FROM (

@@ -36,6 +36,7 @@ from dicomae.spark import (
     pieces,
     progress,
     readers,
+    runs,
     sql,
 )
 from dicomae.spark.edits import Edits
@@ -98,7 +99,7 @@ def ingest(run: Ingest, origin: Origin) -> dict[str, Any]:
         progress.note(f"  not answered: {unanswered:,} files that are known; they stay as they were")
     with on_sigterm(run.stop):
         read, whole = take_in(run, changes, origin.reader, is_table=origin.is_table)
-        ended = _ended(run, read, whole)
+        ended = _ended(run, changes, read, whole)
         if whole and origin.top is not None and origin.list_changed is not None:
             folders.remember(run.database, origin.top, listed.visited, began, run.run_id)
     told = {"listed": listed.files, "trusted": listed.trusted, "unanswered": unanswered, "new": read["files"]}
@@ -148,7 +149,7 @@ def retry(run: Ingest, uri: str, reasons: Sequence[str]) -> dict[str, Any]:
     changes = ledger.to_retry(run.database, source.path_prefix(uri) + top, reasons)
     with on_sigterm(run.stop):
         read, whole = take_in(run, changes, readers.file_reader(uri, run.config.ingest))
-        return {"retried": read["files"], **_ended(run, read, whole)}
+        return {"retried": read["files"], **_ended(run, changes, read, whole)}
 
 
 def take_in(
@@ -226,5 +227,6 @@ def _commit(run: Ingest, wanted: commits.Wanted, written: pa.Table, name: str) -
     commits.commit(run.spark, run.database.root, run.run_id, wanted, written, staging)
 
 
-def _ended(run: Ingest, read: dict[str, Any], whole: bool) -> dict[str, Any]:
-    return {"read": read, "stopped": not whole, **balance.balanced(run.database)}
+def _ended(run: Ingest, changes: Changes, read: dict[str, Any], whole: bool) -> dict[str, Any]:
+    made_good = {runs.MADE_GOOD: list(changes.made_good)} if whole and changes.made_good else {}
+    return {"read": read, "stopped": not whole, **made_good, **balance.balanced(run.database)}

@@ -134,7 +134,7 @@ def _executed(job: Job, context: Context, title: str) -> Summary:
         wrote = underway.changed(context.root, before)
         summary = {"job": job.name, "run_id": run.run_id, **counts, "wrote": wrote}
         summary["seconds"] = round(time.monotonic() - clock, 1)
-        if wrote or (job.reads is not None and done is None):
+        if wrote or counts.get(runs.MADE_GOOD) or (job.reads is not None and done is None):
             runs.record(context.root, run, summary, datetime.now(UTC))
     return summary
 

@@ -22,6 +22,8 @@ from dicomae.tables import FILES, HEADERS, QUARANTINE, RUNS
 _KINDS = ("new", "again", "orphaned", "vanished", "returned", "gone", "shrunk", "unanswered")
 NEW, AGAIN, ORPHANED, VANISHED, RETURNED, GONE, SHRUNK, UNANSWERED = _KINDS
 ARCHIVES = r"\.(zip|tar|tgz|tar\.gz)$"  # what is read inside
+_OF_ARCHIVES = (Reason.ARCHIVE_DAMAGED, Reason.ARCHIVE_BOMB)  # some of whose members may have been read
+JOBS = ("ingest", "retry")  # that write the ledger
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,8 @@ class Changes:
     ----------
     new, again, orphaned : rows of `LISTING`.
     vanished, returned, gone, shrunk, unanswered : `path` of rows of the ledger.
-    has_unknown : whether `headers` may have rows that the ledger does not know.
+    is_doubtful : whether the tables may disagree, for a run was killed between its commits.
+    made_good : ids of such runs, whose traces `marks` takes away.
     """
 
     new: tuple[Location, ...] = ()
@@ -43,12 +46,13 @@ class Changes:
     gone: tuple[Location, ...] = ()
     shrunk: tuple[Location, ...] = ()
     unanswered: tuple[Location, ...] = ()
-    has_unknown: bool = False
+    is_doubtful: bool = False
+    made_good: tuple[str, ...] = ()
 
     @property
     def ask_for_marks(self) -> bool:
         """Whether the tables may need `marks`."""
-        return self.has_unknown or any(
+        return self.is_doubtful or any(
             (self.again, self.orphaned, self.vanished, self.returned, self.gone, self.shrunk)
         )
 
@@ -67,14 +71,16 @@ def changes(database: Database, listed: Listed, top: str | None, reach: str | No
     together : files that are committed together.
     """
     root = database.root
+    interrupted = tuple(runs.not_made_good(root, JOBS))
     if delta.is_empty(root, FILES) and top is not None and listed.files + listed.failures <= together:
-        return Changes(new=tuple(listed.paths), has_unknown=not delta.is_empty(root, HEADERS))
+        is_doubtful = not (delta.is_empty(root, HEADERS) and delta.is_empty(root, QUARANTINE))
+        return Changes(new=tuple(listed.paths), is_doubtful=is_doubtful, made_good=interrupted)
     below = "true" if top is None else _is_below("path", quoted(top.rstrip("/")))
     with database.session() as session:
         sql.name_table(session, root, FILES)
         sql.name_files(session, "listing", listed.paths, LISTING)
         sql.name_files(session, "visited", listed.visited, VISITED)
-        doubtful = name_lost(session, root)
+        is_doubtful = name_lost(session, root, interrupted)
         if listed.settled:
             below += f" AND {FOLDER_OF} NOT IN (SELECT path FROM visited WHERE is_settled)"
         session.execute(_FOUND.format(join="LEFT" if top is None else "FULL", below=below))
@@ -89,7 +95,8 @@ def changes(database: Database, listed: Listed, top: str | None, reach: str | No
             session.execute(_RETURNED_ORPHANS)
         if has_members:
             session.execute(_SHRUNK)
-        return replace(_written(session, database.staging), has_unknown=doubtful)
+        found = _written(session, database.staging)
+        return replace(found, is_doubtful=is_doubtful, made_good=interrupted)
 
 
 def to_retry(database: Database, top: str, reasons: Sequence[str]) -> Changes:
@@ -99,24 +106,25 @@ def to_retry(database: Database, top: str, reasons: Sequence[str]) -> Changes:
     """
     chosen = f"reason IN ({', '.join(map(quoted, reasons))})" if reasons else "true"
     chosen += f" AND {_is_below('path', quoted(top.rstrip('/')))}"
+    interrupted = tuple(runs.not_made_good(database.root, JOBS))
     with database.session() as session:
-        for table in (FILES, QUARANTINE):
-            sql.name_table(session, database.root, table)
+        sql.name_table(session, database.root, FILES)
+        is_doubtful = name_lost(session, database.root, interrupted)
         session.execute(
             f"CREATE TEMP TABLE found AS SELECT {_of_ledger(AGAIN)} FROM files WHERE NOT {_WAS_NOT_LISTED} "
-            f"AND path IN (SELECT coalesce(container, path) FROM files WHERE path IN "
-            f"(SELECT path FROM quarantine WHERE {chosen})) "
-            f"AND {_IS_READ_BY_ITSELF}"
+            f"AND path IN (SELECT {_ITS_FILE} FROM files WHERE {_IS_QUARANTINED} AND {chosen}) "
+            f"AND {_IS_READ_BY_ITSELF} AND NOT vanished"
         )
-        return _written(session, database.staging)
+        found = _written(session, database.staging)
+        return replace(found, is_doubtful=is_doubtful, made_good=interrupted)
 
 
 def marks(database: Database, changes: Changes, staging: Location) -> edits.Edits:
     """Edits of the ledger for what has vanished, is there again, or needs no row any more.
 
     Members of an archive that was read again, by this run or one before, and not found in it, have vanished;
-    as far as the archive could be reached. Rows of `headers` and `quarantine` that only a run knew that was
-    killed go.
+    as far as the archive could be reached. Where a run was killed, rows go of which one table alone knows and
+    whose file cannot be read again, for it has vanished, or is another by now.
     """
     with database.session() as session:
         for table in (FILES, QUARANTINE):
@@ -131,56 +139,77 @@ def marks(database: Database, changes: Changes, staging: Location) -> edits.Edit
             edits.dropped(FILES, f"files WHERE {_ITS_FILE} IN (SELECT path FROM gone)"),
             edits.dropped(QUARANTINE, f"quarantine WHERE path IN ({_OF_GONE})"),
         ]
-        if changes.has_unknown:
+        if changes.is_doubtful:
             for table in (HEADERS, RUNS):
                 sql.name_table(session, database.root, table)
             found += [edits.dropped(HEADERS, _UNKNOWN), edits.dropped(QUARANTINE, _UNKNOWN_FAILURES)]
+            found.append(
+                edits.dropped(FILES, f"{_LOST} WHERE vanished OR file IN (SELECT path FROM vanished)")
+            )
         return edits.wanted(session, found, staging)
 
 
 _ITS_FILE = "coalesce(container, path)"  # members go with their archive
+
+_IS_PARSED, _IS_QUARANTINED = (f"status = '{is_so}'" for is_so in (FileStatus.PARSED, FileStatus.QUARANTINED))
 
 _IS_READ_BY_ITSELF = f"(status <> '{FileStatus.CONTAINER}' OR regexp_matches(lower(path), '{ARCHIVES}'))"
 
 # The first condition spares DuckDB to read more than the status of most rows.
 _READ_ARCHIVES = f"""(SELECT path, size, mtime, etag, attempts, run_id FROM files
     WHERE status <> '{FileStatus.PARSED}' AND (status = '{FileStatus.CONTAINER}'
-    OR reason IN ('{Reason.ARCHIVE_DAMAGED}', '{Reason.ARCHIVE_BOMB}')))"""
+    OR reason IN {sql.listed((*_OF_ARCHIVES, Reason.EMPTY))}))"""
 
 # Members that their archive had when an earlier run read it; a run's id begins with the time of its start.
 # Of an archive that did not answer nothing is known.
 _MISSED = f"""(SELECT member.* FROM files AS member JOIN {_READ_ARCHIVES} AS archive
     ON member.container = archive.path WHERE member.run_id < archive.run_id)"""
 
+# Rows of `headers` and of `quarantine` that there should be.
+_NUMBERS = f"SELECT count(*) FILTER ({_IS_PARSED}), count(*) FILTER ({_IS_QUARANTINED}) FROM files"
+
+# Rows of the ledger, whose file is to be read again, without their row of `headers` or of `quarantine`.
+_LOST = f"""(SELECT path, part, vanished, {_ITS_FILE} AS file FROM files
+        ANTI JOIN headers USING (path, SOPInstanceUID, content_hash) WHERE {_IS_PARSED}
+    UNION ALL SELECT path, part, vanished, {_ITS_FILE} FROM files
+        ANTI JOIN quarantine USING (path, reason) WHERE {_IS_QUARANTINED})"""
+
 _OF_GONE = f"SELECT path FROM files WHERE {_ITS_FILE} IN (SELECT path FROM gone)"
 
-# What a run that is still at work has read is not in the ledger yet; its row of `runs` comes last.
-_UNKNOWN = f"""headers WHERE (path NOT IN (SELECT path FROM files) OR path IN ({_OF_GONE}))
-    AND run_id IN (SELECT run_id FROM runs)"""
-_UNKNOWN_FAILURES = f"""quarantine
-    WHERE path NOT IN (SELECT path FROM files WHERE status = '{FileStatus.QUARANTINED}')
-    AND run_id IN (SELECT run_id FROM runs)"""
+# The other way round. What a run that is still at work has read is not in the ledger yet; its row of `runs`
+# comes last.
+_UNKNOWN = f"""(SELECT path, part FROM headers
+    ANTI JOIN (SELECT path, SOPInstanceUID, content_hash FROM files WHERE {_IS_PARSED})
+        USING (path, SOPInstanceUID, content_hash)
+    WHERE run_id IN (SELECT run_id FROM runs))"""
+_UNKNOWN_FAILURES = f"""(SELECT path, part FROM quarantine
+    ANTI JOIN (SELECT path, reason FROM files WHERE {_IS_QUARANTINED}) USING (path, reason)
+    WHERE run_id IN (SELECT run_id FROM runs))"""
 
 
 def _is_below(path: str, folder: str) -> str:
     return f"({path} = {folder} OR starts_with({path}, {folder} || '/'))"
 
 
-def name_lost(session: duckdb.DuckDBPyConnection, root: Location) -> bool:
-    """Let SQL know, as `lost`, the files whose rows of `headers`, or those of their members, are not there.
+def name_lost(session: duckdb.DuckDBPyConnection, root: Location, interrupted: Sequence[str]) -> bool:
+    """Let SQL know, as `lost`, rows of the ledger (`member`, of the file `path`) that no other table has.
+
+    Parameters
+    ----------
+    interrupted : runs, perhaps between the commits of two tables, of which nothing was made good yet.
 
     Returns
     -------
-    Whether they were looked for: the numbers of rows differ, or the newest run was interrupted, perhaps
-    between the commits of the two tables.
+    Whether they were looked for: there are such runs, or the numbers of rows differ.
     """
-    session.execute("CREATE TEMP TABLE lost (path VARCHAR)")
-    parsed = session.execute(f"SELECT count(*) FROM files WHERE {_IS_PARSED}").fetchall()[0][0]
-    doubtful = parsed != delta.count(root, HEADERS) or runs.was_interrupted(root, ("ingest", "retry"))
-    if doubtful:
-        sql.name_table(session, root, HEADERS)
-        session.execute(_LOST)
-    return doubtful
+    session.execute("CREATE TEMP TABLE lost (path VARCHAR, member VARCHAR)")
+    (known,) = session.execute(_NUMBERS).fetchall()
+    is_doubtful = bool(interrupted) or known != (delta.count(root, HEADERS), delta.count(root, QUARANTINE))
+    if is_doubtful:
+        for table in (HEADERS, QUARANTINE):
+            sql.name_table(session, root, table)
+        session.execute(f"INSERT INTO lost SELECT file, path FROM {_LOST}")
+    return is_doubtful
 
 
 def _of_ledger(change: str) -> str:
@@ -219,17 +248,11 @@ _IS_OPEN = f"""CASE WHEN old.status = '{FileStatus.QUARANTINED}'
     THEN old.reason IN {sql.listed((*NO_FILE, Reason.TIMEOUT, Reason.IO_ERROR))} AND new.reason IS NULL
     ELSE old.reason IS NOT NULL END"""
 
-_IS_PARSED = f"status = '{FileStatus.PARSED}'"
-
-_LOST = f"""INSERT INTO lost SELECT DISTINCT {_ITS_FILE} FROM files
-    ANTI JOIN headers USING (path, SOPInstanceUID, content_hash) WHERE {_IS_PARSED}"""
-
-# Of what is lost, and no longer in the source, nothing is known any more.
 _FOUND = f"""CREATE TEMP TABLE found AS SELECT * FROM (
     SELECT coalesce(new.path, old.path) AS path, new.size, new.mtime, new.etag, new.reason, new.detail,
         coalesce(old.attempts, 0)::INTEGER AS attempts,
         CASE WHEN old.path IS NULL THEN '{NEW}'
-             WHEN new.path IS NULL AND (old.was_not_listed OR old.is_lost) THEN '{GONE}'
+             WHEN new.path IS NULL AND old.was_not_listed THEN '{GONE}'
              WHEN new.path IS NULL OR (new.reason IN {_NO_FILE} AND NOT old.was_not_listed)
                  THEN CASE WHEN NOT old.vanished THEN '{VANISHED}' END
              WHEN new.reason IN {_NO_ANSWER} AND NOT old.was_not_listed THEN '{UNANSWERED}'
@@ -259,19 +282,25 @@ _HIDDEN = f"""DELETE FROM found WHERE change IN ('{VANISHED}', '{GONE}') AND pat
     WHERE above IN (SELECT path FROM listing WHERE reason IS NOT NULL))"""
 
 # Duplicates, of some, of what has changed or is lost, or of what an archive held that has: one of them may
-# now be the only one of its instance. And those that an earlier run should have read: it was ended before, it
-# read another store, or they were not there. Of those in an archive, the archive.
+# now be the only one of its instance, or of another content than its original. And those that an earlier run
+# should have read: it was ended before, it read another store, or they were not there. Of members, the
+# archive.
 _ORPHANS = f"""WITH copy AS (SELECT * FROM files WHERE original_path IS NOT NULL AND {{of_some}}),
         original AS (SELECT * FROM files WHERE path IN (SELECT original_path FROM copy))
     SELECT coalesce(copy.container, copy.path)
     FROM copy LEFT JOIN original ON copy.original_path = original.path
     WHERE original.SOPInstanceUID IS DISTINCT FROM copy.SOPInstanceUID
-        OR coalesce(original.container, original.path) IN
-            (SELECT path FROM found WHERE change IN ('{AGAIN}', '{GONE}'))"""
+        OR (original.content_hash = copy.content_hash) <> (copy.status = '{FileStatus.DUPLICATE}')
+        OR coalesce(original.container, original.path) IN (SELECT path FROM found WHERE change = '{AGAIN}')
+        OR original.path IN (SELECT member FROM lost) AND (original.vanished
+            OR coalesce(original.container, original.path) IN (SELECT path FROM found
+                WHERE change = '{VANISHED}'))"""
 
+# What is in quarantine is read again for its own sake alone.
 _ORPHANED = f"""INSERT INTO found SELECT {_of_ledger(ORPHANED)} FROM files
     WHERE path IN ({_ORPHANS.format(of_some="NOT vanished")})
     AND {_IS_READ_BY_ITSELF} AND NOT vanished AND starts_with(path, {{reach}})
+    AND (NOT {_IS_QUARANTINED} OR reason IN {sql.listed(_OF_ARCHIVES)})
     AND path NOT IN (SELECT path FROM found)"""
 
 _RETURNED_ORPHANS = f"""UPDATE found SET change = '{ORPHANED}' WHERE change = '{RETURNED}'

@@ -33,6 +33,9 @@ _PACKAGES = (
 )
 
 
+MADE_GOOD = "made_good"  # key of a summary: ids of interrupted runs whose traces the run has taken away
+
+
 @dataclass(frozen=True)
 class Run:
     """What is known of a run when it begins: columns of `RUNS`."""
@@ -68,11 +71,13 @@ def last_summary(root: Location, job: str, wanted: str) -> dict[str, Any] | None
     return dict(json.loads(mine[-1]["summary"]))
 
 
-def was_interrupted(root: Location, jobs: Sequence[str]) -> bool:
-    """Whether the newest run of these jobs that left a row has not ended."""
-    rows = delta.read_small(root, RUNS, ["job", "started", "finished"]).to_pylist()
-    newest = max((row for row in rows if row["job"] in jobs), key=lambda row: row["started"], default=None)
-    return newest is not None and newest["finished"] is None
+def not_made_good(root: Location, jobs: Sequence[str]) -> list[str]:
+    """Ids of these jobs' runs that did not end, and whose traces no run since says to have taken away."""
+    rows = delta.read_small(root, RUNS, ["run_id", "job", "finished", "summary"]).to_pylist()
+    interrupted = {row["run_id"] for row in rows if row["job"] in jobs and row["finished"] is None}
+    if not interrupted:
+        return []
+    return sorted(interrupted.difference(*(json.loads(row["summary"]).get(MADE_GOOD, ()) for row in rows)))
 
 
 def record(root: Location, run: Run, summary: dict[str, Any], finished: datetime | None) -> None:
