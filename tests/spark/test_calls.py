@@ -66,12 +66,15 @@ def test_sigterm_before_spark_starts(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("job", ["ingest", "experiment"])
-def test_tables_inside_the_source_leave_it_as_it_was(tmp_path: Path, job: str) -> None:
-    write_file(tmp_path / "1.dcm", "1.1")
-    code, out, line = _call(job, "--source", tmp_path, "--tables", tmp_path / "t")
+@pytest.mark.parametrize("is_uri", [False, True])
+def test_tables_inside_the_source_leave_it_as_it_was(tmp_path: Path, job: str, is_uri: bool) -> None:
+    top = tmp_path / "sp ace"
+    write_file(top / "1.dcm", "1.1")
+    source = top.as_uri() if is_uri else top
+    code, out, line = _call(job, "--source", source, "--tables", top / "t")
     assert (code, out) == (2, "")
-    assert f"--tables {tmp_path / 't'} lies inside --source {tmp_path}" in line
-    assert [path.name for path in tmp_path.iterdir()] == ["1.dcm"]
+    assert f"--tables {top / 't'} lies inside --source {source}" in line
+    assert [path.name for path in top.iterdir()] == ["1.dcm"]
 
 
 @pytest.mark.parametrize("job", ["ingest", "retry"])

@@ -420,6 +420,25 @@ def test_a_delta_table_is_read_as_it_stands(run: Ingesting) -> None:
     assert run.of(**{**named, "table": folder})["rows"] == 1
 
 
+@pytest.mark.parametrize(
+    ("option", "sentence"),
+    [
+        ({"delta.enableDeletionVectors": "true"}, "rows of it are deleted, and still in its files"),
+        ({"delta.columnMapping.mode": "name"}, "its columns have other names in its files"),
+    ],
+)
+def test_a_delta_table_that_its_files_alone_do_not_tell_is_refused(
+    run: Ingesting, option: dict[str, str], sentence: str
+) -> None:
+    named = header_table(run, [{"uid": f"1.2.{n}", "place": f"/far/{n}", "kind": "CT"} for n in range(9)])
+    folder = str(run.top.parent / "delta")
+    rows = run.spark.read.parquet(named["table"]).coalesce(1)
+    rows.write.format("delta").options(**option).save(folder)
+    run.spark.sql(f"DELETE FROM delta.`{folder}` WHERE uid = '1.2.4'")
+    with pytest.raises(UsageError, match=f"--table {folder}: {sentence}"):
+        run.of(**{**named, "table": folder})
+
+
 def test_rows_with_one_path_are_refused_before_anything_is_written(run: Ingesting) -> None:
     named = header_table(run, [{"uid": f"1.2.{n}", "place": "/far", "kind": "CT"} for n in (4, 5)])
     with pytest.raises(UsageError, match="1 rows of the table have the path of another row"):

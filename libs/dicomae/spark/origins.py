@@ -106,7 +106,7 @@ def check_folder(uri: str) -> None:
 def check(arguments: Namespace) -> None:
     """Raise UsageError where the tables would lie inside the source."""
     uri, root = arguments.source, arguments.tables
-    if uri not in (None, STANDARD_INPUT) and _is_inside(root, uri.removeprefix("file://")):
+    if uri not in (None, STANDARD_INPUT) and _is_inside(root, uri):
         raise UsageError(
             f"--tables {root} lies inside --source {source.shown(uri)}; a run would ingest its own tables"
         )
@@ -114,7 +114,9 @@ def check(arguments: Namespace) -> None:
 
 def _is_inside(root: Location, uri: str) -> bool:
     if isinstance(root, Path):
-        return "://" not in uri and root.resolve().is_relative_to(Path(uri).resolve())
+        filesystem, top, _ = source.open_either(uri)
+        is_local = isinstance(filesystem, pafs.LocalFileSystem)
+        return is_local and root.resolve().is_relative_to(Path(top).resolve())
     return uri.startswith("s3://") and f"{root}/".startswith(f"{location.parse(uri)}/")
 
 
@@ -207,11 +209,29 @@ def _parquet_files(table: str) -> list[str]:
     if path.is_file():
         return [str(path)]
     if DeltaTable.is_deltatable(str(path)):
-        return sorted(DeltaTable(str(path)).file_uris())
+        return _delta_files(path)
     found = sorted(str(file) for file in path.rglob("*.parquet") if file.is_file())
     if not found:
         raise UsageError(f"--table {table}: no Parquet file, folder of them, or Delta table is here")
     return found
+
+
+def _delta_files(table: Path) -> list[str]:
+    """The Parquet files of a Delta table, where these alone say what it holds.
+
+    References
+    ----------
+    Delta Transaction Log Protocol: Deletion Vectors, Column Mapping.
+    """
+    found = DeltaTable(str(table))
+    if found.metadata().configuration.get("delta.columnMapping.mode", "none") != "none":
+        raise UsageError(f"--table {table}: its columns have other names in its files; export it as Parquet")
+    if found.deletion_vectors().read_all().num_rows:
+        raise UsageError(
+            f"--table {table}: rows of it are deleted, and still in its files; "
+            f"run REORG TABLE ... APPLY (PURGE), or export it as Parquet"
+        )
+    return sorted(found.file_uris())
 
 
 def _check_file(path: str, columns: ColumnMap) -> None:
