@@ -345,6 +345,21 @@ def test_an_inventory_spares_the_listing(run: Ingesting) -> None:
     assert (counts["new"], counts["vanished"], counts["files"]) == (1, 0, 2)
 
 
+def test_a_bad_file_of_a_list_of_mere_paths_is_a_file(run: Ingesting) -> None:
+    bad = run.top / "bad.dcm"
+    bad.write_text("Dear colleague, " * 20, encoding="utf-8")
+    listed = run.top.parent / "paths.csv"
+    listed.write_text("path\n1.dcm\nbad.dcm\n", encoding="utf-8")
+    named = {"source": str(run.top), "inventory": str(listed)}
+    assert run.of(**named)["quarantined"] == 1
+    versions = run.versions()
+    assert run.of(**named)["new"] == 0
+    assert run.versions() == versions
+    assert run.retry()["retried"] == 1
+    bad.unlink()
+    assert run()["vanished"] == 1
+
+
 def header_table(run: Ingesting, rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Arguments for a table of rows, and its column map."""
     columns = run.top.parent / "columns.toml"

@@ -1,7 +1,7 @@
 """What a task of an ingest reads: (rows of `LISTING`, their headers), batch by batch, of its piece."""
 
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import partial, reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -51,7 +51,8 @@ def file_reader(uri: str, config: IngestConfig) -> Reader:
         filesystem = source.open_filesystem(uri)
         prefix = source.path_prefix(uri)
         files = partial(_files, filesystem, prefix, config)
-        for listing in pieces.read(piece, config.batch_files):
+        for rows in pieces.read(piece, config.batch_files):
+            listing = _asked(filesystem, prefix, config.read_timeout_seconds, rows)
             kinds = _kinds(listing)
             for kind, task in ((_FAILED, _failed), (_FILE, files)):
                 chosen = listing.filter(pa.array(kinds == kind))
@@ -61,6 +62,25 @@ def file_reader(uri: str, config: IngestConfig) -> Reader:
                 yield from _members(filesystem, listing.slice(i, 1), prefix, config)
 
     return read
+
+
+def _asked(
+    filesystem: pafs.FileSystem, prefix: str, timeout: float, listing: pa.RecordBatch
+) -> pa.RecordBatch:
+    """The listing with size and time of files of which a list tells the path alone; as far as they answer."""
+    told = [listing.column(name).is_valid() for name in ("size", "mtime", "etag", "reason")]
+    is_silent = pc.invert(reduce(pc.or_, told))
+    silent = listing.column("path").filter(is_silent)
+    if not len(silent):
+        return listing
+    paths = [path[len(prefix) :] for path in silent.to_pylist()]
+    found = source.list_paths(filesystem, paths, timeout).files
+    known = pc.binary_join_element_wise(prefix, found.column("path"), "")
+    at = pc.index_in(listing.column("path"), known)
+    for name in ("size", "mtime"):
+        values = pc.coalesce(listing.column(name), found.column(name).take(at))
+        listing = listing.set_column(listing.schema.get_field_index(name), listing.schema.field(name), values)
+    return listing
 
 
 def _kinds(listing: pa.RecordBatch) -> npt.NDArray[np.int8]:
