@@ -225,6 +225,20 @@ def test_an_archive_without_a_byte_is_empty_as_a_file_is(tmp_path, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_an_archive_of_no_member_is_no_damage(tmp_path, kind):
+    assert outcomes(read(pack(tmp_path / f"a{kind}", []))) == {}
+
+
+@pytest.mark.parametrize("kind", [".tar", ".tar.gz"])
+def test_what_stands_behind_the_end_of_a_tar_is_told(tmp_path, kind):
+    one = pack(tmp_path / f"1{kind}", [("1.dcm", instance(tmp_path, "1.2.1"))])
+    two = pack(tmp_path / f"2{kind}", [("2.dcm", instance(tmp_path, "1.2.2"))])
+    (tmp_path / f"a{kind}").write_bytes(one.read_bytes() + two.read_bytes())
+    found = outcomes(read(tmp_path / f"a{kind}"))
+    assert found == {"1.dcm": "1.2.1", "itself": Reason.ARCHIVE_DAMAGED}
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_storage_that_fails_is_no_damage(tmp_path, kind):
     path = pack(tmp_path / f"a{kind}", [("1", instance(tmp_path, "1.2"))])
     denied = pafs.PyFileSystem(Spy({path.name: PermissionError(13, "denied")}))

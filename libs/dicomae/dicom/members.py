@@ -61,6 +61,10 @@ class Damaged(Exception):
     """The archive breaks its own format where the library says nothing."""
 
 
+class BeforeStart(Damaged, OSError):
+    """An offset before the start of the archive; `zipfile` looks for what is at such, and expects OSError."""
+
+
 class Unreachable(Exception):
     """The file system failed, not the archive."""
 
@@ -113,7 +117,7 @@ class RangeFile(io.RawIOBase):
         """Go to an offset from the start, from here or from the end."""
         start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self.size}[whence]
         if start + offset < 0:
-            raise Damaged("an offset before the start")
+            raise BeforeStart("an offset before the start")
         self._at = start + offset
         return self._at
 

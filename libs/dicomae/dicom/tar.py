@@ -13,6 +13,7 @@ from dicomae.errors import Reason
 READ_AHEAD = 1024  # bytes of a plain tar: the end of a member and the header of the next come at once
 MAXIMUM_GLOBALS = 256  # of the extended header that holds for all that follow
 
+_BEHIND = 1 << 16  # bytes behind the end that are looked at; tar fills up to 10 KiB by zeros
 _LATEST = 253_402_300_800  # seconds: the year 10000
 
 
@@ -39,6 +40,8 @@ def _members(file: "_Guarded", budget: Budget, held_bytes: int | None) -> Iterat
                 yield _member(archive, info, held_bytes)
     if file.last != bytes(tarfile.BLOCKSIZE):
         raise Damaged("no end-of-archive mark")
+    if file.read(_BEHIND).strip(b"\0"):
+        raise Damaged("something stands behind the end-of-archive mark, as where archives were joined")
 
 
 def _member(archive: tarfile.TarFile, info: tarfile.TarInfo, held_bytes: int | None) -> Member:
