@@ -192,3 +192,17 @@ def test_nothing_is_known_behind_a_link(tmp_path, at_rest):
     elsewhere.rename(top / "a")
     again = list_folders(LOCAL, [f"{above}/top/a/b/c"], marks[3:], f"{above}/top")
     assert again.settled == (f"{above}/top/a/b/c",)
+
+
+def test_below_a_folder_whose_name_is_not_utf8_each_file_is_a_failure(tmp_path, at_rest):
+    folder = os.fsencode(tmp_path) + b"/M\xfcller"
+    os.makedirs(folder + b"/in it")
+    for name in (b"/1.dcm", b"/in it/2.dcm"):
+        open(folder + name, "wb").close()
+    found = list_folders(LOCAL, [str(tmp_path)])
+    names = [path.removeprefix(str(tmp_path)) for path, *_ in found.failures]
+    assert names == ["/M\\xfcller/1.dcm/", "/M\\xfcller/in it/2.dcm/"]
+    assert found.folders == ()
+    assert [folder.mark for folder in found.visited] == [
+        ""
+    ]  # what is below can change, and its mark does not

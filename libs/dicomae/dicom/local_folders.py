@@ -139,8 +139,23 @@ class _Visit:
             return entries
         for entry in entries:
             if not _is_utf8(entry.name):
-                self._found.add_unnameable(os.fsencode(entry.path))
+                self._add_unnameable(entry)
         return [entry for entry in entries if _is_utf8(entry.name)]
+
+    def _add_unnameable(self, entry: os.DirEntry[str]) -> None:
+        """A file whose name is not UTF-8, or each file below such a folder: its path is no better."""
+        self._n_unmarkable += 1
+        if not entry.is_dir(follow_symlinks=False):
+            self._found.add_unnameable(os.fsencode(entry.path))
+            return
+
+        def refused(error: OSError) -> None:
+            self._found.add_unnameable(os.fsencode(error.filename))
+
+        for folder, _, names in os.walk(entry.path, onerror=refused):
+            self.wait.begin()
+            for name in names:
+                self._found.add_unnameable(os.fsencode(os.path.join(folder, name)))
 
 
 def _mark(folder: str, ask: Callable[[str], os.stat_result]) -> str | None:
