@@ -3,10 +3,7 @@ r"""Header bytes to Arrow in plain Python, one file after the other: slow, and a
     buffers ──► read (dataset) ──► keys, texts (keys, vr) ──► HEADER rows
                      └────────────► Failure / incomplete
 
-`elements` maps each key to its text; null is present but empty, or unreadable, and then
-`element_errors` has the reason. `vrs` holds a VR only where it is not the dictionary's.
-A tag that occurs twice keeps its last value; a second block of the same private creator in a group
-keeps its numbers as keys.
+What the rows hold is said in `dicomae.dicom.header`, whose odd files come here.
 """
 
 from __future__ import annotations

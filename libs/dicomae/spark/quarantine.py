@@ -5,8 +5,6 @@ from typing import Any
 
 from dicomae.spark.job import Summary
 
-EXAMPLES = 2  # paths shown for a reason
-
 
 def summarise(summaries: Sequence[Summary]) -> tuple[str, Summary]:
     """Text for a person, and the JSON object, of an ingest's summary."""

@@ -1,8 +1,8 @@
 """Joins of the ledger, by DuckDB on the driver: in bounded memory, it spills to disk.
 
 A Spark join of two small tables takes a second or two before it begins; a nightly run of few new files
-over a large ledger is hardly more than such joins. DuckDB reads the very same Parquet parts; a
-commit of a million rows took 2 s on two cores (2026-11-25). Larger ledgers have not been tried.
+over a large ledger is hardly more than such joins. DuckDB reads the very same Parquet parts; tried with 30
+million rows (2026-11-26, `scripts/bench/ledger.py`).
 """
 
 import tempfile
