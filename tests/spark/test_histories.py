@@ -154,8 +154,6 @@ def test_a_history_ends_in_the_tables_of_one_run(
         for _ in range(world.rng.randrange(1, 4)):
             world.change()
         world.any_run()
-    # Of several commits one may read a file before another lets go of its instance: the next run finds it.
-    world.conf = replace(conf, ingest=replace(conf.ingest, files_per_commit=10**6))
     with suppress(JobError):
         world.run(RETRY)
     world.run()

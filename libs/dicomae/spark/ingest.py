@@ -98,7 +98,7 @@ def ingest(run: Ingest, origin: Origin) -> dict[str, Any]:
     if unanswered:
         progress.note(f"  not answered: {unanswered:,} files that are known; they stay as they were")
     with on_sigterm(run.stop):
-        read, whole = take_in(run, changes, origin.reader, is_table=origin.is_table)
+        read, whole = take_in(run, changes, origin.reader, origin.reach, is_table=origin.is_table)
         ended = _ended(run, changes, read, whole)
         if whole and origin.top is not None and origin.list_changed is not None:
             folders.remember(run.database, origin.top, listed.visited, began, run.run_id)
@@ -153,12 +153,13 @@ def retry(run: Ingest, uri: str, reasons: Sequence[str]) -> dict[str, Any]:
 
 
 def take_in(
-    run: Ingest, changes: Changes, reader: readers.Reader, *, is_table: bool = False
+    run: Ingest, changes: Changes, reader: readers.Reader, reach: str | None = None, *, is_table: bool = False
 ) -> tuple[dict[str, Any], bool]:
     """Read what is new and what is to be read again, and commit what comes of it.
 
     Parameters
     ----------
+    reach : what the paths of all files begin with that `reader` can read; None where copies are left alone.
     is_table : whether the files are Parquet files whose rows are headers.
 
     Returns
@@ -174,7 +175,10 @@ def take_in(
     started, tally, whole = time.monotonic(), Tally.zero(run.spark), True
     if todo:
         with progress.files("reading", partial(tally.seen, pieces.rows(todo))):
-            whole = _read(run, todo, reader, tally, is_table=is_table)
+            whole = _read(run, todo, reader, tally, "edits", is_table=is_table)
+            if whole and reach is not None and pieces.rows(todo) > run.config.ingest.files_per_commit:
+                left = pieces.whole(ledger.orphaned(run.database, reach).orphaned)
+                whole = _read(run, left, reader, tally, "edits-of-copies", is_table=False)
     read = tally.counts(time.monotonic() - started)
     if whole and changes.ask_for_marks:
         with step(run.spark, "marking what has vanished"):
@@ -184,7 +188,7 @@ def take_in(
 
 
 def _read(
-    run: Ingest, todo: Sequence[Piece], reader: readers.Reader, tally: Tally, *, is_table: bool
+    run: Ingest, todo: Sequence[Piece], reader: readers.Reader, tally: Tally, name: str, *, is_table: bool
 ) -> bool:
     """Read `todo` and commit batch by batch, until the run is told to stop; whether that was all."""
     rules = load_rules(Path(run.config.body_part_rules))
@@ -197,7 +201,7 @@ def _read(
             return False
         written = headers.parse(run.spark, batch, parsing)
         with step(run.spark, "committing"):
-            _commit(run, partial(_contested, run, written), written, f"edits-{number}")
+            _commit(run, partial(_contested, run, written), written, f"{name}-{number}")
     return True
 
 

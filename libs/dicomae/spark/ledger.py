@@ -99,6 +99,16 @@ def changes(database: Database, listed: Listed, top: str | None, reach: str | No
         return replace(found, is_doubtful=is_doubtful, made_good=interrupted)
 
 
+def orphaned(database: Database, reach: str) -> Changes:
+    """Copies that were read before the file with their instance let go of it, by a later commit of a run."""
+    with database.session() as session:
+        sql.name_table(session, database.root, FILES)
+        session.execute(_NO_LOST)
+        session.execute(f"CREATE TEMP TABLE found AS SELECT {_of_ledger(AGAIN)} FROM files LIMIT 0")
+        session.execute(_ORPHANED.format(reach=quoted(reach)))
+        return _written(session, database.staging)
+
+
 def to_retry(database: Database, top: str, reasons: Sequence[str]) -> Changes:
     """Quarantined files below `top`, of these reasons or all; of members, the archive that holds them.
 
@@ -165,6 +175,8 @@ _READ_ARCHIVES = f"""(SELECT path, size, mtime, etag, attempts, run_id FROM file
 _MISSED = f"""(SELECT member.* FROM files AS member JOIN {_READ_ARCHIVES} AS archive
     ON member.container = archive.path WHERE member.run_id < archive.run_id)"""
 
+_NO_LOST = "CREATE TEMP TABLE lost (path VARCHAR, member VARCHAR)"
+
 # Rows of `headers` and of `quarantine` that there should be.
 _NUMBERS = f"SELECT count(*) FILTER ({_IS_PARSED}), count(*) FILTER ({_IS_QUARANTINED}) FROM files"
 
@@ -202,7 +214,7 @@ def name_lost(session: duckdb.DuckDBPyConnection, root: Location, interrupted: S
     -------
     Whether they were looked for: there are such runs, or the numbers of rows differ.
     """
-    session.execute("CREATE TEMP TABLE lost (path VARCHAR, member VARCHAR)")
+    session.execute(_NO_LOST)
     (known,) = session.execute(_NUMBERS).fetchall()
     is_doubtful = bool(interrupted) or known != (delta.count(root, HEADERS), delta.count(root, QUARANTINE))
     if is_doubtful:
