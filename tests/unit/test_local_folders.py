@@ -199,9 +199,10 @@ def test_below_a_folder_whose_name_is_not_utf8_each_file_is_a_failure(tmp_path, 
     os.makedirs(folder + b"/in it")
     for name in (b"/1.dcm", b"/in it/2.dcm"):
         open(folder + name, "wb").close()
+    os.symlink(tmp_path, folder + b"/in it/link")
     found = list_folders(LOCAL, [str(tmp_path)])
     names = [path.removeprefix(str(tmp_path)) for path, *_ in found.failures]
-    assert names == ["/M\\xfcller/1.dcm/", "/M\\xfcller/in it/2.dcm/"]
+    assert names == ["/M\\xfcller/1.dcm/", "/M\\xfcller/in it/2.dcm/", "/M\\xfcller/in it/link/"]
     assert found.folders == ()
     assert [folder.mark for folder in found.visited] == [
         ""

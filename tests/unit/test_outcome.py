@@ -59,3 +59,19 @@ def test_what_could_not_be_listed_keeps_its_reason() -> None:
 def test_a_container_is_a_row_without_an_instance() -> None:
     (row,) = outcome.container_row(outcome.as_listing(listed(["x.zip"], [9], [None])), "run").to_pylist()
     assert (row["path"], row["size"], row["status"], row["reason"]) == ("x.zip", 9, "container", None)
+
+
+def test_of_mere_paths_size_and_time_come_from_the_files() -> None:
+    failed = ("d", Reason.IO_ERROR, "why")
+    listing = outcome.as_listing(listed(["a", "b", "c"], [None, 7, None], [None, None, None]), (failed,))
+    assert outcome.mere_paths(listing).to_pylist() == ["a", "c"]
+    told = outcome.with_files(listing, listed(["a"], [5], [3_000_000]))
+    assert told.schema == outcome.LISTING
+    assert told.column("size").to_pylist() == [5, 7, None, None]
+    assert [time and time.microsecond for time in told.column("mtime").to_pylist()] == [
+        3000,
+        None,
+        None,
+        None,
+    ]
+    assert told.column("path").to_pylist() == ["a", "b", "c", "d"]

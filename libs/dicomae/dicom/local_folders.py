@@ -143,7 +143,7 @@ class _Visit:
         return [entry for entry in entries if _is_utf8(entry.name)]
 
     def _add_unnameable(self, entry: os.DirEntry[str]) -> None:
-        """A file whose name is not UTF-8, or each file below such a folder: its path is no better."""
+        """What has a name that is not UTF-8; of a folder each file and link below it, as theirs is not."""
         self._n_unmarkable += 1
         if not entry.is_dir(follow_symlinks=False):
             self._found.add_unnameable(os.fsencode(entry.path))
@@ -152,9 +152,10 @@ class _Visit:
         def refused(error: OSError) -> None:
             self._found.add_unnameable(os.fsencode(error.filename))
 
-        for folder, _, names in os.walk(entry.path, onerror=refused):
+        for folder, inner, names in os.walk(entry.path, onerror=refused):
             self.wait.begin()
-            for name in names:
+            links = (name for name in inner if os.path.islink(os.path.join(folder, name)))
+            for name in (*names, *links):
                 self._found.add_unnameable(os.fsencode(os.path.join(folder, name)))
 
 

@@ -1,5 +1,7 @@
 """What became of files: rows of the ledger and of the quarantine, from a listing and what was read."""
 
+from functools import reduce
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -29,6 +31,22 @@ def as_listing(listed: pa.RecordBatch, failures: tuple[tuple[str, str, str], ...
         return files
     rows = [{"path": p, "reason": str(r), "detail": d, "attempts": 0} for p, r, d in failures]
     return pa.concat_batches([files, pa.RecordBatch.from_pylist(rows, schema=LISTING)])
+
+
+def mere_paths(listing: pa.RecordBatch) -> pa.Array:
+    """Paths of the rows of `LISTING` that say nothing else of their file."""
+    told = [listing.column(name).is_valid() for name in ("size", "mtime", "etag", "reason")]
+    return listing.column("path").filter(pc.invert(reduce(pc.or_, told)))
+
+
+def with_files(listing: pa.RecordBatch, files: pa.RecordBatch) -> pa.RecordBatch:
+    """Rows of `LISTING`, with size and time, where they have none, of the row of `LISTED` of their path."""
+    at = pc.index_in(listing.column("path"), files.column("path"))
+    for name in ("size", "mtime"):
+        i = listing.schema.get_field_index(name)
+        values = pc.coalesce(listing.column(i), files.column(name).take(at))
+        listing = listing.set_column(i, listing.schema.field(i), values)
+    return listing
 
 
 def ledger_rows(

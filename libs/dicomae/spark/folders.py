@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import pyarrow.parquet as pq
 
-from dicomae.spark import delta, ledger, location, runs, sql
+from dicomae.spark import delta, ledger, location, sql
 from dicomae.spark.listings import FOLDERS, VISITED
 from dicomae.spark.location import Location
 from dicomae.spark.sql import Database
@@ -60,12 +60,12 @@ def known(database: Database, top: str, now: State) -> Location | None:
     written = delta.parts_since(database.root, FILES, then.files)
     if written is None or None in _runs_since(database.root, then):
         return None
-    interrupted = runs.not_made_good(database.root, ledger.JOBS)
+    doubted = ledger.interrupted(database.root)
     with database.session() as session:
         sql.name_files(session, "remembered", [remembered], FOLDERS)
         sql.name_files(session, "written", written, FILES.schema)
         sql.name_table(session, database.root, FILES)
-        ledger.name_lost(session, database.root, interrupted)
+        ledger.name_lost(session, database.root, doubted)
         path = database.staging / "known-folders.parquet"
         rows = sql.write(session, _KNOWN, path)
     return path if rows else None

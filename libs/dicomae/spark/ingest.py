@@ -176,7 +176,8 @@ def take_in(
     if todo:
         with progress.files("reading", partial(tally.seen, pieces.rows(todo))):
             whole = _read(run, todo, reader, tally, "edits", is_table=is_table)
-            if whole and reach is not None and pieces.rows(todo) > run.config.ingest.files_per_commit:
+            are_several = pieces.rows(todo) > run.config.ingest.files_per_commit
+            if whole and reach is not None and changes.again and are_several:
                 left = pieces.whole(ledger.orphaned(run.database, reach).orphaned)
                 whole = _read(run, left, reader, tally, "edits-of-copies", is_table=False)
     read = tally.counts(time.monotonic() - started)

@@ -77,7 +77,7 @@ class Job:
     reads : tables whose ids and versions, with the configuration's `sections`, decide the result; where the
         newest run of the job had the same ones, it is not run again. None: it runs each time.
     writes : tables that the job makes; where one was lost since, the job is run again. Whether they have new
-        versions decides whether a run leaves a row in `runs`.
+        versions decides whether a run leaves a row in `runs`; so does what it has made good.
     run : reads, calls the library, writes; returns the counts of the summary.
     intact : whether what it wrote beside the tables is still there; else it is run again.
     needs : tables that must not be empty, beside those in `reads`.

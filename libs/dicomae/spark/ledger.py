@@ -23,7 +23,7 @@ _KINDS = ("new", "again", "orphaned", "vanished", "returned", "gone", "shrunk", 
 NEW, AGAIN, ORPHANED, VANISHED, RETURNED, GONE, SHRUNK, UNANSWERED = _KINDS
 ARCHIVES = r"\.(zip|tar|tgz|tar\.gz)$"  # what is read inside
 _OF_ARCHIVES = (Reason.ARCHIVE_DAMAGED, Reason.ARCHIVE_BOMB)  # some of whose members may have been read
-JOBS = ("ingest", "retry")  # that write the ledger
+_JOBS = ("ingest", "retry")  # that write the ledger
 
 
 @dataclass(frozen=True)
@@ -71,16 +71,16 @@ def changes(database: Database, listed: Listed, top: str | None, reach: str | No
     together : files that are committed together.
     """
     root = database.root
-    interrupted = tuple(runs.not_made_good(root, JOBS))
+    doubted = interrupted(root)
     if delta.is_empty(root, FILES) and top is not None and listed.files + listed.failures <= together:
         is_doubtful = not (delta.is_empty(root, HEADERS) and delta.is_empty(root, QUARANTINE))
-        return Changes(new=tuple(listed.paths), is_doubtful=is_doubtful, made_good=interrupted)
+        return Changes(new=tuple(listed.paths), is_doubtful=is_doubtful, made_good=doubted)
     below = "true" if top is None else _is_below("path", quoted(top.rstrip("/")))
     with database.session() as session:
         sql.name_table(session, root, FILES)
         sql.name_files(session, "listing", listed.paths, LISTING)
         sql.name_files(session, "visited", listed.visited, VISITED)
-        is_doubtful = name_lost(session, root, interrupted)
+        is_doubtful = name_lost(session, root, doubted)
         if listed.settled:
             below += f" AND {FOLDER_OF} NOT IN (SELECT path FROM visited WHERE is_settled)"
         session.execute(_FOUND.format(join="LEFT" if top is None else "FULL", below=below))
@@ -96,7 +96,7 @@ def changes(database: Database, listed: Listed, top: str | None, reach: str | No
         if has_members:
             session.execute(_SHRUNK)
         found = _written(session, database.staging)
-        return replace(found, is_doubtful=is_doubtful, made_good=interrupted)
+        return replace(found, is_doubtful=is_doubtful, made_good=doubted)
 
 
 def orphaned(database: Database, reach: str) -> Changes:
@@ -116,17 +116,17 @@ def to_retry(database: Database, top: str, reasons: Sequence[str]) -> Changes:
     """
     chosen = f"reason IN ({', '.join(map(quoted, reasons))})" if reasons else "true"
     chosen += f" AND {_is_below('path', quoted(top.rstrip('/')))}"
-    interrupted = tuple(runs.not_made_good(database.root, JOBS))
+    doubted = interrupted(database.root)
     with database.session() as session:
         sql.name_table(session, database.root, FILES)
-        is_doubtful = name_lost(session, database.root, interrupted)
+        is_doubtful = name_lost(session, database.root, doubted)
         session.execute(
             f"CREATE TEMP TABLE found AS SELECT {_of_ledger(AGAIN)} FROM files WHERE NOT {_WAS_NOT_LISTED} "
             f"AND path IN (SELECT {_ITS_FILE} FROM files WHERE {_IS_QUARANTINED} AND {chosen}) "
             f"AND {_IS_READ_BY_ITSELF} AND NOT vanished"
         )
         found = _written(session, database.staging)
-        return replace(found, is_doubtful=is_doubtful, made_good=interrupted)
+        return replace(found, is_doubtful=is_doubtful, made_good=doubted)
 
 
 def marks(database: Database, changes: Changes, staging: Location) -> edits.Edits:
@@ -203,12 +203,17 @@ def _is_below(path: str, folder: str) -> str:
     return f"({path} = {folder} OR starts_with({path}, {folder} || '/'))"
 
 
-def name_lost(session: duckdb.DuckDBPyConnection, root: Location, interrupted: Sequence[str]) -> bool:
+def interrupted(root: Location) -> tuple[str, ...]:
+    """Runs, perhaps killed between the commits of two tables, of which nothing was made good yet."""
+    return tuple(runs.not_made_good(root, _JOBS))
+
+
+def name_lost(session: duckdb.DuckDBPyConnection, root: Location, doubted: Sequence[str]) -> bool:
     """Let SQL know, as `lost`, rows of the ledger (`member`, of the file `path`) that no other table has.
 
     Parameters
     ----------
-    interrupted : runs, perhaps between the commits of two tables, of which nothing was made good yet.
+    doubted : runs that were `interrupted`.
 
     Returns
     -------
@@ -216,7 +221,7 @@ def name_lost(session: duckdb.DuckDBPyConnection, root: Location, interrupted: S
     """
     session.execute(_NO_LOST)
     (known,) = session.execute(_NUMBERS).fetchall()
-    is_doubtful = bool(interrupted) or known != (delta.count(root, HEADERS), delta.count(root, QUARANTINE))
+    is_doubtful = bool(doubted) or known != (delta.count(root, HEADERS), delta.count(root, QUARANTINE))
     if is_doubtful:
         for table in (HEADERS, QUARANTINE):
             sql.name_table(session, root, table)

@@ -114,9 +114,10 @@ def check(arguments: Namespace) -> None:
 
 def _is_inside(root: Location, uri: str) -> bool:
     if isinstance(root, Path):
-        filesystem, top, _ = source.open_either(uri)
-        is_local = isinstance(filesystem, pafs.LocalFileSystem)
-        return is_local and root.resolve().is_relative_to(Path(top).resolve())
+        if source.path_prefix(uri):  # not local
+            return False
+        _, top, _ = source.open_either(uri)
+        return root.resolve().is_relative_to(Path(top).resolve())
     return uri.startswith("s3://") and f"{root}/".startswith(f"{location.parse(uri)}/")
 
 

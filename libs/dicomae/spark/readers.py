@@ -1,7 +1,7 @@
 """What a task of an ingest reads: (rows of `LISTING`, their headers), batch by batch, of its piece."""
 
 from collections.abc import Callable, Iterator
-from functools import partial, reduce
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +15,7 @@ from dicomae.dicom import archive, header_table, source
 from dicomae.dicom.archive import Limits
 from dicomae.dicom.column_map import ColumnMap, columns_read
 from dicomae.dicom.listing import listed
-from dicomae.dicom.outcome import as_listing
+from dicomae.dicom.outcome import as_listing, mere_paths, with_files
 from dicomae.dicom.rows import Failure, HeaderBatch
 from dicomae.errors import Reason
 from dicomae.spark import location, pieces
@@ -68,19 +68,16 @@ def _asked(
     filesystem: pafs.FileSystem, prefix: str, timeout: float, listing: pa.RecordBatch
 ) -> pa.RecordBatch:
     """The listing with size and time of files of which a list tells the path alone; as far as they answer."""
-    told = [listing.column(name).is_valid() for name in ("size", "mtime", "etag", "reason")]
-    is_silent = pc.invert(reduce(pc.or_, told))
-    silent = listing.column("path").filter(is_silent)
-    if not len(silent):
+    paths = [path[len(prefix) :] for path in mere_paths(listing).to_pylist()]
+    if not paths:
         return listing
-    paths = [path[len(prefix) :] for path in silent.to_pylist()]
-    found = source.list_paths(filesystem, paths, timeout).files
-    known = pc.binary_join_element_wise(prefix, found.column("path"), "")
-    at = pc.index_in(listing.column("path"), known)
-    for name in ("size", "mtime"):
-        values = pc.coalesce(listing.column(name), found.column(name).take(at))
-        listing = listing.set_column(listing.schema.get_field_index(name), listing.schema.field(name), values)
-    return listing
+    return with_files(listing, _prefixed(prefix, source.list_paths(filesystem, paths, timeout).files))
+
+
+def _prefixed(prefix: str, files: pa.RecordBatch) -> pa.RecordBatch:
+    """Rows of `LISTED` with paths as the ledger writes them."""
+    paths = pc.binary_join_element_wise(prefix, files.column("path"), "")
+    return files.set_column(0, files.schema.field(0), paths)
 
 
 def _kinds(listing: pa.RecordBatch) -> npt.NDArray[np.int8]:
@@ -126,9 +123,7 @@ def _members(
         if members.column("path")[0].as_py() == path:
             yield Read(row, headers)
             return
-        paths = pc.binary_join_element_wise(prefix, members.column("path"), "")
-        members = members.set_column(0, members.schema.field(0), paths)
-        yield Read(as_listing(members), headers, named)
+        yield Read(as_listing(_prefixed(prefix, members)), headers, named)
     yield Read(row, None)
 
 
