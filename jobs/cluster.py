@@ -10,9 +10,10 @@ import sys
 import pyarrow as pa
 
 from dicomae.features.spec import FeatureSpec
-from dicomae.spark import assign, cluster, delta, runs
-from dicomae.spark.job import Context, Job, Summary, main
-from dicomae.spark.progress import bar, step
+from dicomae.lake import delta, runs
+from dicomae.runtime.job import Context, Job, Summary, main
+from dicomae.runtime.progress import bar, step
+from dicomae.spark import assign, cluster
 from dicomae.tables import ASSIGNMENTS, EMBEDDINGS, HEADERS, MEDOIDS, METRICS, MODELS, SAMPLE
 
 

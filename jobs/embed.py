@@ -10,11 +10,12 @@ import sys
 import pyarrow as pa
 
 from dicomae.features.spec import FeatureSpec
+from dicomae.lake import delta
+from dicomae.lake.parts import write_parts
 from dicomae.models import registry
-from dicomae.spark import delta, encode
-from dicomae.spark.job import Context, Job, Summary, main
-from dicomae.spark.parts import write_parts
-from dicomae.spark.progress import step
+from dicomae.runtime.job import Context, Job, Summary, main
+from dicomae.runtime.progress import step
+from dicomae.spark import encode
 from dicomae.tables import EMBEDDINGS, HEADERS, MODELS
 
 

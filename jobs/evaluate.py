@@ -9,10 +9,11 @@ import sys
 
 from dicomae.evaluation import cards, comparison
 from dicomae.features.spec import FeatureSpec
-from dicomae.spark import cluster, delta, encode, runs
+from dicomae.lake import delta, runs
+from dicomae.runtime.job import Context, Job, Summary, main
+from dicomae.runtime.progress import step
+from dicomae.spark import cluster, encode
 from dicomae.spark.evaluate import Assigned, assigned, spec_columns
-from dicomae.spark.job import Context, Job, Summary, main
-from dicomae.spark.progress import step
 from dicomae.tables import ASSIGNMENTS, HEADERS, MEDOIDS, METRICS, MODELS, SAMPLE
 
 

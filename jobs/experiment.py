@@ -20,9 +20,9 @@ import sample
 import tag_statistics
 import train
 
+from dicomae.report.summary import summarise
+from dicomae.runtime.job import Context, main
 from dicomae.spark.cluster import check
-from dicomae.spark.experiment import summarise
-from dicomae.spark.job import Context, main
 
 
 def enough_to_cluster(context: Context) -> None:

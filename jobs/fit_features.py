@@ -11,9 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dicomae.features import spec
-from dicomae.spark import delta, encode, runs
-from dicomae.spark.job import Context, Job, Summary, main
-from dicomae.spark.progress import step
+from dicomae.lake import delta, runs
+from dicomae.runtime.job import Context, Job, Summary, main
+from dicomae.runtime.progress import step
+from dicomae.spark import encode
 from dicomae.tables import FEATURE_SPECS, HEADERS, METRICS, SAMPLE, TAG_STATISTICS
 
 

@@ -19,8 +19,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from dicomae.spark import ingest, origins, quarantine
-from dicomae.spark.job import Context, Job, Summary, main
+from dicomae.ingest import ingest, origins, summary
+from dicomae.runtime.job import Context, Job, Summary, main
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,4 +49,4 @@ JOB = Job(
 )
 
 if __name__ == "__main__":
-    sys.exit(main([JOB], __doc__, add_arguments, quarantine.summarise))
+    sys.exit(main([JOB], __doc__, add_arguments, summary.summarise))

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from dicomae.errors import UsageError
 from dicomae.report.page import render
-from dicomae.spark.job import Context, Job, Summary, main
-from dicomae.spark.progress import step
+from dicomae.runtime.job import Context, Job, Summary, main
+from dicomae.runtime.progress import step
 from dicomae.spark.report import report_data
 from dicomae.tables import HEADERS
 

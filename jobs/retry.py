@@ -8,8 +8,8 @@ import sys
 
 from dicomae.config import Config
 from dicomae.errors import Reason
-from dicomae.spark import ingest, origins, quarantine
-from dicomae.spark.job import Context, Job, Summary, main
+from dicomae.ingest import ingest, origins, summary
+from dicomae.runtime.job import Context, Job, Summary, main
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,4 +34,4 @@ def run(context: Context) -> Summary:
 JOB = Job("retry", run, reads=None, sections=("ingest",), writes=ingest.WRITES, on_s3=True, check=check)
 
 if __name__ == "__main__":
-    sys.exit(main([JOB], __doc__, add_arguments, quarantine.summarise))
+    sys.exit(main([JOB], __doc__, add_arguments, summary.summarise))

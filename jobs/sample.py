@@ -9,9 +9,9 @@ from collections import Counter
 import pyarrow.compute as pc
 
 from dicomae.errors import UsageError
-from dicomae.spark import delta
-from dicomae.spark.job import Context, Job, Summary, main
-from dicomae.spark.progress import step
+from dicomae.lake import delta
+from dicomae.runtime.job import Context, Job, Summary, main
+from dicomae.runtime.progress import step
 from dicomae.spark.sample import sample
 from dicomae.tables import HEADERS, SAMPLE
 

@@ -9,9 +9,9 @@ import pyarrow as pa
 
 from dicomae.dicom.keys import standard_vr
 from dicomae.features import funnel, statistics
-from dicomae.spark import delta, runs
-from dicomae.spark.job import Context, Job, Summary, main
-from dicomae.spark.progress import step
+from dicomae.lake import delta, runs
+from dicomae.runtime.job import Context, Job, Summary, main
+from dicomae.runtime.progress import step
 from dicomae.spark.statistics import tag_statistics
 from dicomae.tables import HEADERS, METRICS, SAMPLE, TAG_STATISTICS
 

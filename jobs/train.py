@@ -8,9 +8,10 @@ import sys
 import pyarrow as pa
 
 from dicomae.features.spec import FeatureSpec
+from dicomae.lake import delta, runs
 from dicomae.models import registry, training
-from dicomae.spark import delta, runs, train
-from dicomae.spark.job import Context, Job, Summary, main
+from dicomae.runtime.job import Context, Job, Summary, main
+from dicomae.spark import train
 from dicomae.tables import FEATURE_SPECS, HEADERS, METRICS, MODELS, SAMPLE
 
 

@@ -31,7 +31,7 @@ def spark(conf: Config) -> Iterator[SparkSession]:
     """A session as the jobs start it, on two cores."""
     from dataclasses import replace
 
-    from dicomae.spark import session
+    from dicomae.runtime import session
 
     os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
     started = session.start("tests", replace(conf.spark, master="local[2]", driver_memory="1g"))
@@ -42,7 +42,7 @@ def spark(conf: Config) -> Iterator[SparkSession]:
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A folder of empty tables."""
-    from dicomae.spark import delta
+    from dicomae.lake import delta
 
     delta.prepare(tmp_path / "tables")
     return tmp_path / "tables"

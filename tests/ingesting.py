@@ -11,9 +11,10 @@ from pyspark.sql import SparkSession
 
 from dicomae import tables
 from dicomae.config import Config
-from dicomae.spark import delta, origins, sql
-from dicomae.spark.ingest import Ingest, check, ingest, retry
-from dicomae.spark.location import Location
+from dicomae.ingest import origins
+from dicomae.ingest.ingest import Ingest, check, ingest, retry
+from dicomae.lake import delta, sql
+from dicomae.lake.location import Location
 
 LEDGER = (tables.FILES, tables.HEADERS, tables.QUARANTINE)
 

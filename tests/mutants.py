@@ -6,8 +6,8 @@ import struct
 from collections.abc import Sequence
 from pathlib import Path
 
-from dicomae.dicom import plain
-from dicomae.dicom.header import HeaderBatch, parse_headers
+from dicomae.headers import plain
+from dicomae.headers.parse import HeaderBatch, parse_headers
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "dicom"
 FLATTEN = ("RequestAttributesSequence", "ReferencedStudySequence")

@@ -21,9 +21,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dicomae import tables
-from dicomae.dicom.column_map import element_columns
-from dicomae.dicom.header_table import ColumnMap, from_table, load_column_map, paths
-from dicomae.dicom.rows import HEADER
+from dicomae.header_tables.column_map import element_columns
+from dicomae.header_tables.convert import ColumnMap, from_table, load_column_map, paths
+from dicomae.headers.batch import HEADER
 
 COLUMNS = Path(__file__).resolve().parents[2] / "conf" / "columns" / "idc.toml"
 ROUNDS, BATCH_ROWS, SLOW_ROWS = 5, 16384, 20_000

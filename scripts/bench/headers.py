@@ -29,9 +29,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pydicom
 
-from dicomae.dicom.header import HEADER, parse_headers
-from dicomae.dicom.local import read_starts
-from dicomae.dicom.parquet import ROW_GROUP, writer_options
+from dicomae.headers.parse import HEADER, parse_headers
+from dicomae.lake.parquet import ROW_GROUP, writer_options
+from dicomae.sources.first_bytes import read_starts
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "dicom"
 ROUNDS, BATCH_FILES, FIRST_READ = 5, 512, 16384

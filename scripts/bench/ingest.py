@@ -48,8 +48,9 @@ from pyspark.sql import SparkSession
 
 from dicomae import config
 from dicomae.config import Config
-from dicomae.spark import delta, job, session
-from dicomae.spark.job import Context
+from dicomae.lake import delta
+from dicomae.runtime import job, session
+from dicomae.runtime.job import Context
 
 sys.path.append(str(session.HOME))
 from jobs.ingest import JOB

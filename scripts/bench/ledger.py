@@ -21,9 +21,11 @@ import duckdb
 import pyarrow as pa
 from memory import Memory
 
-from dicomae.spark import balance, delta, folders, identity, ledger, sql
-from dicomae.spark.listings import Listed
-from dicomae.spark.parts import PART, new_name
+from dicomae.lake import delta, sql
+from dicomae.lake.parts import PART, new_name
+from dicomae.ledger import balance, identity, known_folders
+from dicomae.ledger import changes as ledger
+from dicomae.ledger.listings import Listed
 from dicomae.tables import FILES, HEADERS, Table
 
 T = TypeVar("T")
@@ -102,9 +104,9 @@ def measure(root: Path, rows: int) -> dict[str, float]:
             write(_VISITED.format(settled=settled), staging / new_name(), start, stop, FOLDER_FILES)
             for settled, start, stop in (("true", 0, rows), ("false", new.start, new.stop))
         ]
-        began = folders.state(root)
-        timed(steps, "remember", lambda: folders.remember(database, TOP, visited, began, "run"))
-        timed(steps, "known", lambda: folders.known(database, TOP, began))
+        began = known_folders.state(root)
+        timed(steps, "remember", lambda: known_folders.remember(database, TOP, visited, began, "run"))
+        timed(steps, "known", lambda: known_folders.known(database, TOP, began))
         night = Listed(came, len(new), 0, visited, settled=rows // FOLDER_FILES, trusted=rows)
         whole = Listed([*seen, *came], rows + len(new), 0)
 

@@ -22,8 +22,8 @@ import pyarrow.fs as pafs
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
-from dicomae.dicom.header import parse_headers
-from dicomae.dicom.reading import read_headers
+from dicomae.headers.parse import parse_headers
+from dicomae.sources.reading import read_headers
 
 ROUNDS, BATCH_FILES, FIRST_READ, LIMIT = 5, 256, 16384, 1 << 26
 OPEN_SECONDS = 0.005

@@ -9,8 +9,8 @@ from pyspark.sql import SparkSession
 
 from dicomae import tables
 from dicomae.errors import JobError, UsageError
-from dicomae.spark import delta
-from dicomae.spark.parts import write_parts
+from dicomae.lake import delta
+from dicomae.lake.parts import write_parts
 
 MODELS = tables.MODELS
 

@@ -15,7 +15,7 @@ import pytest
 from conftest import HOME
 
 from dicomae import synth, tables
-from dicomae.spark import delta
+from dicomae.lake import delta
 
 # Small, so that the test takes minutes: the moments matter, not the sizes. So little needs to be filled that
 # what stands beside a canary alone is not dropped for being rare.

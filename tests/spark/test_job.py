@@ -15,8 +15,9 @@ from pyspark.sql import SparkSession
 
 from dicomae import tables
 from dicomae.config import Config
-from dicomae.spark import delta, runs, underway
-from dicomae.spark.job import Context, Job, Summary, execute, staging_folder
+from dicomae.lake import delta, runs
+from dicomae.runtime import underway
+from dicomae.runtime.job import Context, Job, Summary, execute, staging_folder
 
 
 def _rows(table: tables.Table, **values: object) -> pa.Table:

@@ -12,10 +12,11 @@ from dicomae.config import Config
 from dicomae.dicom.keys import standard_vr
 from dicomae.features import funnel, spec, statistics
 from dicomae.features.spec import FeatureSpec
+from dicomae.lake import delta
+from dicomae.lake.parts import write_parts
 from dicomae.models import autoencoder, registry
 from dicomae.models.autoencoder import AutoencoderConfig, TagAutoencoder
-from dicomae.spark import assign, delta, encode
-from dicomae.spark.parts import write_parts
+from dicomae.spark import assign, encode
 from dicomae.spark.statistics import tag_statistics
 from dicomae.synth.rows import header_rows
 

@@ -7,7 +7,7 @@ from pyspark.sql import SparkSession
 
 from dicomae import tables
 from dicomae.config import Config
-from dicomae.spark import delta
+from dicomae.lake import delta
 from dicomae.spark.report import modality_counts, report_data
 
 

@@ -8,7 +8,7 @@ from pyspark.sql import SparkSession
 
 from dicomae.config import Config
 from dicomae.errors import UsageError
-from dicomae.spark import session
+from dicomae.runtime import session
 
 
 def test_a_folder_without_jars_is_a_bad_call(tmp_path: Path, conf: Config) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from dicomae import tables
-from dicomae.spark import delta
+from dicomae.lake import delta
 
 
 def test_an_ingested_archive_is_not_overwritten(root: Path) -> None:

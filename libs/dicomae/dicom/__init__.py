@@ -1,1 +1,1 @@
-"""DICOM bytes to Arrow: headers, keys, sources, body parts."""
+"""What the standard says, and nothing about files: tags and keys, VRs, character sets, body-part terms."""

@@ -1,1 +1,1 @@
-"""The adapters: all that knows Spark or Delta."""
+"""Adapters alone: each iterates batches, calls a kernel and declares its schema; no arithmetic."""

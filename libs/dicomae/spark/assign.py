@@ -10,8 +10,9 @@ from pyspark.sql import SparkSession
 
 from dicomae.clustering import kmedoids
 from dicomae.features.spec import FeatureSpec
-from dicomae.spark import delta, encode
-from dicomae.spark.parts import Kernel, write_parts
+from dicomae.lake import delta
+from dicomae.lake.parts import Kernel, write_parts
+from dicomae.spark import encode
 from dicomae.tables import ASSIGNMENTS, EMBEDDINGS, HEADERS
 
 

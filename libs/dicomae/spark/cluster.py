@@ -16,8 +16,9 @@ from dicomae.config import ClusteringConfig
 from dicomae.errors import UsageError
 from dicomae.evaluation.comparison import Metric
 from dicomae.features.spec import FeatureSpec
+from dicomae.lake import delta
 from dicomae.models import registry
-from dicomae.spark import delta, encode
+from dicomae.spark import encode
 from dicomae.spark.assign import Medoids
 from dicomae.tables import EMBEDDINGS, MODELS, SAMPLE
 

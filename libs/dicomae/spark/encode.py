@@ -14,10 +14,10 @@ from pyspark.sql import functions as F
 
 from dicomae.features import elements
 from dicomae.features.spec import FeatureSpec
+from dicomae.lake import delta
+from dicomae.lake.parts import Kernel
 from dicomae.models import autoencoder, registry
 from dicomae.models.autoencoder import TagAutoencoder
-from dicomae.spark import delta
-from dicomae.spark.parts import Kernel
 from dicomae.tables import EMBEDDINGS, HEADERS, SAMPLE
 
 COLUMNS = elements.COLUMNS

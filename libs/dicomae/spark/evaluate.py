@@ -12,7 +12,7 @@ from pyspark.sql import SparkSession
 from dicomae.dicom.keys import shown_key
 from dicomae.evaluation.cards import Column
 from dicomae.features.spec import FeatureSpec
-from dicomae.spark import delta
+from dicomae.lake import delta
 from dicomae.tables import ASSIGNMENTS, HEADERS, SAMPLE
 
 

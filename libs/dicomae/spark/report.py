@@ -11,8 +11,8 @@ from dicomae.config import Config
 from dicomae.dicom.keys import shown_key
 from dicomae.errors import FileStatus
 from dicomae.evaluation.cards import MINIMUM_PATIENTS
+from dicomae.lake import delta
 from dicomae.report.data import ReportData
-from dicomae.spark import delta
 from dicomae.tables import (
     ASSIGNMENTS,
     EMBEDDINGS,

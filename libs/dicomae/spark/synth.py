@@ -6,9 +6,10 @@ import pyarrow as pa
 
 from dicomae import config
 from dicomae.errors import UsageError
-from dicomae.spark import delta, session
-from dicomae.spark.parts import Kernel, write_parts
-from dicomae.spark.progress import step
+from dicomae.lake import delta
+from dicomae.lake.parts import Kernel, write_parts
+from dicomae.runtime import session
+from dicomae.runtime.progress import step
 from dicomae.synth import rows as synth_rows
 from dicomae.tables import FILES, HEADERS
 

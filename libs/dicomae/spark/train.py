@@ -8,10 +8,11 @@ from pyspark.sql import SparkSession
 from dicomae.config import TrainingConfig
 from dicomae.evaluation.comparison import Metric
 from dicomae.features.spec import FeatureSpec
+from dicomae.lake import delta, runs
 from dicomae.models import registry, training
 from dicomae.models.training import EpochErrors, Trained
-from dicomae.spark import delta, encode, runs
-from dicomae.spark.progress import bar, note, step
+from dicomae.runtime.progress import bar, note, step
+from dicomae.spark import encode
 from dicomae.tables import FEATURE_SPECS, HEADERS, SAMPLE, TAG_STATISTICS
 
 _MADE_FROM = (HEADERS, SAMPLE, TAG_STATISTICS, FEATURE_SPECS)

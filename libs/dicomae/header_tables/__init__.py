@@ -1,0 +1,1 @@
+"""Headers that others have extracted become the same rows: column maps, Arrow and JSON values as texts."""

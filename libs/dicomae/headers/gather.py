@@ -1,0 +1,70 @@
+"""Columns from the bytes of many files, in numba: values that files share, and texts that are integers."""
+
+from typing import Any
+
+import numpy as np
+
+from dicomae.headers.compiled import entry, inner
+
+_REMEMBERED = 64  # different values that a value is compared with
+_PLUS, _MINUS, _ZERO = 43, 45, 48
+
+
+@entry
+def number(buffer: Any, start: Any, end: Any, numbers: Any, firsts: Any) -> int:
+    """How many different values these are; most files of a batch share the few there are.
+
+    Where there are many, some that are the same have several numbers: only the latest are compared.
+
+    Parameters
+    ----------
+    start, end : int64 `(n,)`, where each lies; a negative start is none.
+    numbers : int64 `(n,)`, filled: from 0 on, the same for the same bytes; -1 for none.
+    firsts : int64 `(n,)`, filled: of each number, the first that has it.
+    """
+    n = 0
+    for i in range(len(start)):
+        numbers[i] = -1
+        for known in range(max(0, n - _REMEMBERED), n if start[i] >= 0 else 0):
+            first = firsts[known]
+            if _is_same(buffer, start[i], end[i], start[first], end[first]):
+                numbers[i] = known
+                break
+        if numbers[i] < 0 <= start[i]:
+            numbers[i], firsts[n] = n, i
+            n += 1
+    return n
+
+
+@inner
+def _is_same(buffer: Any, start: int, end: int, other: int, other_end: int) -> Any:
+    same = end - start == other_end - other
+    for i in range(end - start if same else 0):
+        same = same and buffer[start + i] == buffer[other + i]
+    return same
+
+
+@entry
+def integers(values: Any, value_at: Any, which: Any, numbers: Any, valid: Any) -> None:
+    """The int32 that the texts `which` are: an optional sign and one to ten digits; else not valid.
+
+    Parameters
+    ----------
+    which : int64 `(n,)`, numbers of texts; negative is none.
+    numbers, valid : int32 and bool `(n,)`, filled.
+    """
+    for i in range(len(which)):
+        numbers[i], valid[i] = 0, False
+        if which[i] < 0:
+            continue
+        at, end = np.int64(value_at[which[i]]), np.int64(value_at[which[i] + 1])
+        negative = at < end and values[at] == _MINUS
+        at += at < end and (values[at] == _MINUS or values[at] == _PLUS)
+        number: Any = 0
+        good = 0 < end - at <= 10
+        for place in range(at, end if good else at):
+            good = good and _ZERO <= values[place] <= _ZERO + 9
+            number = number * 10 + np.int64(values[place]) - _ZERO
+        number = -number if negative else number
+        if good and -(1 << 31) <= number < 1 << 31:
+            numbers[i], valid[i] = number, True

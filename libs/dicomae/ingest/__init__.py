@@ -1,0 +1,1 @@
+"""From a source to commits: origins, discovery, readers, tasks that write parts, commits in order."""

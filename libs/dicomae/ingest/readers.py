@@ -1,0 +1,169 @@
+"""What a task of an ingest reads: (rows of `LISTING`, their headers), batch by batch, of its piece."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.fs as pafs
+
+from dicomae.config import IngestConfig
+from dicomae.errors import Reason
+from dicomae.header_tables import convert
+from dicomae.header_tables.column_map import ColumnMap, columns_read
+from dicomae.headers.batch import Failure, HeaderBatch
+from dicomae.lake import location, pieces
+from dicomae.lake.pieces import Piece
+from dicomae.ledger.outcome import as_listing, mere_paths, with_files
+from dicomae.sources import archives, uris
+from dicomae.sources.archives import Limits
+from dicomae.sources.listing import list_paths, listed
+from dicomae.sources.reading import read_headers
+
+_FAILED, _FILE, _ARCHIVE = range(3)  # kinds of rows of a listing
+_JSON_ROWS = 2048  # data sets as JSON are large
+_TABLE_ROWS = 1 << 16
+
+
+class Read(NamedTuple):
+    """A batch that was read.
+
+    Attributes
+    ----------
+    listing : schema `LISTING`.
+    headers : what became of each row; None where it is a container whose members have been read.
+    container : the archive or table that holds all of the rows.
+    """
+
+    listing: pa.RecordBatch
+    headers: HeaderBatch | None
+    container: str | None = None
+
+
+Reader = Callable[[Piece], Iterator[Read]]
+
+
+def file_reader(uri: str, config: IngestConfig) -> Reader:
+    """A reader of files and archives below `uri`, whose pieces are rows of `LISTING`."""
+
+    def read(piece: Piece) -> Iterator[Read]:
+        filesystem = uris.open_filesystem(uri)
+        prefix = uris.path_prefix(uri)
+        files = partial(_files, filesystem, prefix, config)
+        for rows in pieces.read(piece, config.batch_files):
+            listing = _asked(filesystem, prefix, config.read_timeout_seconds, rows)
+            kinds = _kinds(listing)
+            for kind, task in ((_FAILED, _failed), (_FILE, files)):
+                chosen = listing.filter(pa.array(kinds == kind))
+                if chosen.num_rows:
+                    yield from task(chosen)
+            for i in np.flatnonzero(kinds == _ARCHIVE):
+                yield from _members(filesystem, listing.slice(i, 1), prefix, config)
+
+    return read
+
+
+def _asked(
+    filesystem: pafs.FileSystem, prefix: str, timeout: float, listing: pa.RecordBatch
+) -> pa.RecordBatch:
+    """The listing with size and time of files of which a list tells the path alone; as far as they answer."""
+    paths = [path[len(prefix) :] for path in mere_paths(listing).to_pylist()]
+    if not paths:
+        return listing
+    return with_files(listing, _prefixed(prefix, list_paths(filesystem, paths, timeout).files))
+
+
+def _prefixed(prefix: str, files: pa.RecordBatch) -> pa.RecordBatch:
+    """Rows of `LISTED` with paths as the ledger writes them."""
+    paths = pc.binary_join_element_wise(prefix, files.column("path"), "")
+    return files.set_column(0, files.schema.field(0), paths)
+
+
+def _kinds(listing: pa.RecordBatch) -> npt.NDArray[np.int8]:
+    kinds = [_ARCHIVE if archives.is_archive(path) else _FILE for path in listing.column("path").to_pylist()]
+    failed = listing.column("reason").is_valid().to_numpy(zero_copy_only=False)
+    return np.where(failed, _FAILED, np.array(kinds, np.int8))
+
+
+def _failed(listing: pa.RecordBatch) -> Iterator[Read]:
+    """What could not be listed, with the listing's reasons."""
+    told = zip(listing.column("reason").to_pylist(), listing.column("detail").to_pylist(), strict=True)
+    failures = [Failure(i, Reason(reason), detail) for i, (reason, detail) in enumerate(told)]
+    yield Read(listing, HeaderBatch.of_failures(*failures))
+
+
+def _files(
+    filesystem: pafs.FileSystem, prefix: str, config: IngestConfig, listing: pa.RecordBatch
+) -> Iterator[Read]:
+    paths = [path[len(prefix) :] for path in listing.column("path").to_pylist()]
+    sizes = listing.column("size").to_pylist()
+    bounds = config.first_read_bytes, config.header_limit_bytes
+    flatten, timeout = config.flatten_sequences, config.read_timeout_seconds
+    for headers in read_headers(filesystem, paths, sizes, *bounds, flatten, timeout):
+        yield Read(*headers.of(listing))
+
+
+def _members(
+    filesystem: pafs.FileSystem, row: pa.RecordBatch, prefix: str, config: IngestConfig
+) -> Iterator[Read]:
+    """The members of an archive, and last the archive itself: read, or failed with its reason."""
+    (named,) = row.column("path").to_pylist()
+    path = named[len(prefix) :]
+    limits = Limits(config.archive_limit_members, config.archive_limit_bytes, config.archive_limit_ratio)
+    for members, headers in archives.read_archive(
+        filesystem,
+        path,
+        config.first_read_bytes,
+        config.header_limit_bytes,
+        config.flatten_sequences,
+        limits,
+        config.read_timeout_seconds,
+    ):
+        if members.column("path")[0].as_py() == path:
+            yield Read(row, headers)
+            return
+        yield Read(as_listing(_prefixed(prefix, members)), headers, named)
+    yield Read(row, None)
+
+
+def _whole(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch | None]:
+    """The batches; None where a page of the file is damaged, and nothing after it."""
+    try:
+        yield from batches
+    except (pa.ArrowException, OSError):  # neither names a value, but a message might
+        yield None
+
+
+def _damaged(table: str, start: int, stop: int) -> Read:
+    """Rows of a table that cannot be read, as one failure."""
+    unread = as_listing(listed([f"{table}#rows {start}-{stop - 1}"], [None], [None]))
+    failure = Failure(0, Reason.UNREADABLE, "a page of the Parquet file is damaged")
+    return Read(unread, HeaderBatch.of_failures(failure), table)
+
+
+def table_reader(columns: ColumnMap) -> Reader:
+    """A reader of header tables, whose pieces are rows of their Parquet files."""
+    rows = _JSON_ROWS if columns.json else _TABLE_ROWS
+
+    def read(piece: Piece) -> Iterator[Read]:
+        filesystem = uris.open_filesystem("/")
+        table = str(piece.path)
+        file = location.parquet_file(piece.path)
+        wanted = columns_read(file.schema_arrow, columns)
+        at = piece.start
+        for batch in _whole(pieces.read(piece, rows, wanted)):
+            if batch is None:
+                yield _damaged(table, at, piece.stop)
+                break
+            headers = convert.from_table(batch, columns)
+            paths = convert.paths(batch, headers, columns, table, at).to_pylist()
+            unknown = [None] * len(paths)
+            yield Read(as_listing(listed(paths, unknown, unknown)), headers, table)
+            at += batch.num_rows
+        if piece.stop == file.metadata.num_rows:  # committed last: until then it is not known to the ledger
+            yield Read(as_listing(list_paths(filesystem, [table]).files), None)
+
+    return read

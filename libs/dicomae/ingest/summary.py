@@ -1,0 +1,28 @@
+"""What an ingest tells a person at its end: the counts, and why files are in quarantine, by path only."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from dicomae.runtime.job import Summary
+
+
+def summarise(summaries: Sequence[Summary]) -> tuple[str, Summary]:
+    """Text for a person, and the JSON object, of an ingest's summary."""
+    summary = summaries[-1]
+    return "\n".join(["", *lines(summary), "", ""]), summary
+
+
+def lines(counts: dict[str, Any]) -> list[str]:
+    """The ledger's counts in words; a path is shown as Python writes it, for it may hold anything."""
+    told = [
+        f"{counts['files']:,} files = {counts['rows']:,} headers + {counts['duplicates']:,} duplicates "
+        f"({counts['conflicts']:,} of other content) + {counts['quarantined']:,} quarantined"
+    ]
+    if counts["vanished"]:
+        told.append(f"{counts['vanished']:,} of them have vanished from their source")
+    if counts["unread"]:
+        told.append(f"{counts['unread']:,} could not be read again, and stay as they were")
+    for reason, examples in counts["examples"].items():
+        shown = ", ".join(repr(path) for path in examples)
+        told.append(f"  {reason:<18} {counts['reasons'][reason]:>10,}   {shown}")
+    return told

@@ -1,0 +1,119 @@
+"""The folders of a source as its last whole run left them: a night may ask after them instead of their files.
+
+    visited by a run ──► remembered ──► known to the next ──┬──► settled: has its mark still; files trusted
+                                                            └──► listed: has another, or was in doubt
+
+They are a Parquet file for each source below `_folders`. Where it is lost the next night is a slow one; and a
+folder is in doubt where the ledger may not be what its run left.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import pyarrow.parquet as pq
+
+from dicomae.lake import delta, location, sql
+from dicomae.lake.location import Location
+from dicomae.lake.sql import Database
+from dicomae.ledger import changes
+from dicomae.ledger.listings import FOLDERS, VISITED
+from dicomae.tables import FILES, HEADERS
+
+KEPT = "_folders"
+
+
+class State(NamedTuple):
+    """The newest commits of the ledger, and of the rows that it speaks of."""
+
+    files: delta.Commit
+    headers: delta.Commit
+
+
+def state(root: Location) -> State:
+    """What the ledger is now; no other run has written where it is the same."""
+    return State(*(delta.last_commit(root, table) for table in (FILES, HEADERS)))
+
+
+def known(database: Database, top: str, now: State) -> Location | None:
+    """The folders below `top` as the last whole run left them, a file of `FOLDERS`; None where none has.
+
+    Without a mark are those in doubt: that hold a file in quarantine, which may have been cut while it was
+    written and is whole now, or one that could not be read again; and, where other runs have written since,
+    those with rows that these wrote, of which the ledger has not as many files as were seen, or whose rows of
+    `headers` are lost.
+
+    Parameters
+    ----------
+    now : the ledger's `state`.
+    """
+    remembered = database.staging / "remembered-folders.parquet"
+    try:
+        location.copy(_place(database.root, top), remembered)  # another run may put its own in its place
+        about = location.parquet_file(remembered).metadata
+        then = _noted(about)
+    except (OSError, ValueError):  # never written; or not yet on the disk when the power failed
+        return None
+    if then == now:
+        return remembered if about.num_rows else None
+    # Restored from a backup, made anew, or its log was cleaned.
+    written = delta.parts_since(database.root, FILES, then.files)
+    if written is None or None in _runs_since(database.root, then):
+        return None
+    doubted = changes.interrupted(database.root)
+    with database.session() as session:
+        sql.name_files(session, "remembered", [remembered], FOLDERS)
+        sql.name_files(session, "written", written, FILES.schema)
+        sql.name_table(session, database.root, FILES)
+        changes.name_lost(session, database.root, doubted)
+        path = database.staging / "known-folders.parquet"
+        rows = sql.write(session, _KNOWN, path)
+    return path if rows else None
+
+
+def remember(database: Database, top: str, visited: Sequence[Location], began: State, run_id: str) -> None:
+    """Keep what a whole run visited (files of `VISITED`) for the next one, and what the ledger is.
+
+    Parameters
+    ----------
+    began : the ledger's `state` before anything was listed. Where other runs have written since, this is what
+        is kept: they may have seen the files otherwise.
+    """
+    written, place = database.staging / "visited-folders.parquet", _place(database.root, top)
+    now = state(database.root)
+    have_others = any(runs is None or runs - {run_id} for runs in _runs_since(database.root, began))
+    note = json.dumps(began if have_others else now)
+    with database.session() as session:
+        sql.name_table(session, database.root, FILES)
+        sql.name_files(session, "visited", visited, VISITED)
+        sql.write(session, _VISITED, written, note)
+    location.make(database.root / KEPT)
+    location.move(written, place)
+
+
+def _runs_since(root: Location, then: State) -> list[set[str] | None]:
+    return [delta.runs_since(root, *each) for each in ((FILES, then.files), (HEADERS, then.headers))]
+
+
+def _noted(about: pq.FileMetaData) -> State:
+    note = about.metadata.get(sql.NOTE.encode(), b"")
+    return State(*(delta.Commit(*commit) for commit in json.loads(note)))
+
+
+def _place(root: Location, top: str) -> Location:
+    return root / KEPT / f"{hashlib.sha256(top.encode()).hexdigest()}.parquet"
+
+
+_IN_PLACE = "container IS NULL AND NOT vanished"
+
+_VISITED = f"""SELECT path, files, CASE WHEN path NOT IN (SELECT {changes.FOLDER_OF} FROM files
+        WHERE reason IS NOT NULL AND {_IN_PLACE}) THEN mark ELSE '' END AS mark
+    FROM visited"""
+
+_KNOWN = f"""SELECT path, files, CASE WHEN coalesce(files_now, 0) = files AND NOT coalesce(is_doubtful, false)
+        THEN mark ELSE '' END AS mark
+    FROM remembered LEFT JOIN (
+        SELECT {changes.FOLDER_OF} AS path, count(*) AS files_now,
+            bool_or(part IN (SELECT part FROM written) OR path IN (SELECT path FROM lost)) AS is_doubtful
+        FROM files WHERE {_IN_PLACE} GROUP BY 1) USING (path)"""

@@ -1,0 +1,94 @@
+"""One sentence for a failure of Spark, Java, a disk or a table; where it happened goes to a file.
+
+Messages of other libraries may quote data, so they are searched for known causes and never shown.
+"""
+
+import traceback
+from collections.abc import Iterator
+
+from deltalake.exceptions import DeltaError
+from py4j.protocol import Py4JError, Py4JJavaError, Py4JNetworkError
+
+from dicomae.lake import location
+from dicomae.lake.location import Location
+from dicomae.runtime import stopping
+
+PLACES = "_last_error.txt"
+
+_SOURCE = "a worker cannot open the source; check that it answers, and that executors have what it needs"
+_STORE = "a store on S3 cannot be reached or refuses; check network, credentials and free space"
+
+# What a message holds -> what it means and what to do.
+_CAUSES = (
+    ("JAVA_GATEWAY_EXITED", "Java did not start; it must be 17 or newer, on PATH or in JAVA_HOME"),
+    ("No space left on device", "a disk is full (of --tables, or of Spark's temporary files); free space"),
+    ("OutOfMemoryError", "the JVM has too little memory; raise spark.driver_memory or the executors' memory"),
+    (": cannot be opened (", _SOURCE),  # `dicom.source`
+    ("no jar of CLASSPATH", _SOURCE),
+    ("Generic S3 error", _STORE),
+    ("AWS Error", _STORE),
+    ("Permission denied", "a file or folder may not be read or written; --tables must be writable"),
+    ("Read-only file system", "--tables lies on a read-only file system"),
+    ("FileNotFoundException", "a file of a table is missing; restore the folder --tables from its backup"),
+    ("FAILED_READ_FILE", "a file of a table is missing or damaged; restore --tables from its backup"),
+    ("No such file or directory", "a file is missing that was there when the job began"),
+    ("ConcurrentModification", "another run wrote the same table meanwhile"),
+    ("ConcurrentAppend", "another run wrote the same table meanwhile"),
+)
+
+_JAVA_ENDED = (
+    "Java was ended from outside, perhaps for lack of memory; free memory, or lower "
+    "spark.driver_memory where the machine has less, raise it where Java's own was too little"
+)
+_CONNECTION_LOST = (Py4JNetworkError, ConnectionRefusedError, ConnectionResetError)
+
+
+def sentence(error: BaseException, root: Location) -> str:
+    """What went wrong in words, without any message that could hold a patient's value."""
+    places = _kept(error, root)
+    if stopping.CAME.is_set():
+        return f"ended by SIGTERM, which came to Java too; run again to go on ({places})"
+    for cause in _chain(error):
+        text = _text(cause)
+        for sign, meaning in _CAUSES:
+            if sign in text:
+                return f"{meaning}, then run again ({places})"
+        if _is_java_lost(cause):
+            return f"{_JAVA_ENDED}, then run again ({places})"
+        if isinstance(cause, DeltaError):
+            return f"a table's log is damaged or unreadable; restore --tables from its backup ({places})"
+    return f"unexpected {type(error).__name__}; please report it with its places ({places})"
+
+
+def _is_java_lost(cause: BaseException) -> bool:
+    """Whether Java no longer answers; Py4J then raises its own error without what Java would have said."""
+    if type(cause) is Py4JError:
+        return "Trace:" not in str(cause)
+    return isinstance(cause, _CONNECTION_LOST) or (isinstance(cause, Py4JJavaError) and not _text(cause))
+
+
+def _text(cause: BaseException) -> str:
+    """The message; "" of an error of Java that has ended since, for Java alone knows it."""
+    try:
+        return str(cause)
+    except (Py4JError, OSError):
+        return ""
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        yield current
+        current = current.__cause__ or current.__context__
+
+
+def _kept(error: BaseException, root: Location) -> str:
+    lines = [type(error).__name__ + "\n", *traceback.format_tb(error.__traceback__)]
+    path = root / PLACES
+    try:
+        location.write_text(path, "".join(lines))
+    except OSError:
+        return f"in {traceback.extract_tb(error.__traceback__)[-1].name}"
+    return f"places: {path}"

@@ -1,0 +1,37 @@
+"""Standard error under spark-submit, which sends that of Python to its own standard output.
+
+The driver's JVM has the true one, so that what is written there stays apart from a job's last line.
+"""
+
+import io
+import sys
+from typing import Any
+
+from py4j.protocol import Py4JError
+from pyspark import SparkContext
+
+from dicomae.runtime import session
+
+
+class _OfTheDriver(io.TextIOBase):
+    """The JVM's standard error; as UTF-8, whatever the JVM's own encoding is."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        data = bytearray(text.encode("utf-8", "backslashreplace"))
+        try:
+            self._stream.write(data, 0, len(data))
+            self._stream.flush()
+        except (Py4JError, OSError):  # the JVM has gone
+            sys.__stderr__.write(text)  # type: ignore[union-attr]
+        return len(text)
+
+
+def keep_errors_apart() -> None:
+    """Let `sys.stderr` be the true standard error under spark-submit too."""
+    if session.submitted():
+        SparkContext._ensure_initialized()
+        jvm: Any = SparkContext._jvm
+        sys.stderr = _OfTheDriver(jvm.java.lang.System.err)

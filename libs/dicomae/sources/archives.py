@@ -1,0 +1,207 @@
+"""Archives read inside without unpacking: zip, tar and tar.gz, on any file system.
+
+    archive ──► members, in its order ──► `BATCH_MEMBERS` at a time ──► prefix of each, as far as
+                                                                        its header goes ──► rows
+
+A member's path is `archive!member`; nothing is ever written, so that `..`, a leading slash or a newline
+in its name are only part of a label. Bytes that are no UTF-8 are escaped; a name that occurs again gets
+`!2`, `!3`, … at its end, in the archive's order. Folders and links are no files (what a link means is
+a member itself); a device, an encrypted member and an archive in the archive are failures. What comes
+before damage is read; the archive itself is then the last row, with the reason.
+
+An archive can be far larger inside: members, bytes and ratio are bounded (`members.Limits`). A zip or a
+tar is read in ranges, a tar.gz from its start to its end. Each read has its bound on time, as those of files
+have; one that takes longer ends the archive.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from functools import partial
+from hashlib import blake2b
+from typing import IO
+
+import pyarrow as pa
+import pyarrow.fs as pafs
+
+from dicomae.errors import Reason
+from dicomae.headers.batch import Failure, HeaderBatch
+from dicomae.sources import tar_members, zip_members
+from dicomae.sources.in_flight import TIMEOUT_SECONDS, Wait, watched
+from dicomae.sources.listing import list_paths, listed
+from dicomae.sources.members import Bomb, Budget, Limits, Member, RangeFile, Unreachable, take
+from dicomae.sources.reading import Bounds, Piece, Read, grown_headers
+
+BATCH_MEMBERS = 256
+BATCH_BYTES = 1 << 24  # of members that are held in memory
+
+__all__ = ["Limits", "archive_of", "is_archive", "read_archive"]
+
+_COMPRESSED_TAR = (".tar.gz", ".tgz")
+_ENDINGS = (".zip", ".tar", *_COMPRESSED_TAR)
+_Batch = tuple[pa.RecordBatch, HeaderBatch]
+
+
+def is_archive(path: str) -> bool:
+    """Whether a file's name is that of an archive that is read inside."""
+    return path.lower().endswith(_ENDINGS)
+
+
+def archive_of(path: str) -> str | None:
+    """The archive that a path `archive!member` lies in; None where it lies in none."""
+    at = path.find("!")
+    while at >= 0 and not is_archive(path[:at]):
+        at = path.find("!", at + 1)
+    return path[:at] if at >= 0 else None
+
+
+def read_archive(
+    filesystem: pafs.FileSystem,
+    path: str,
+    first_read_bytes: int,
+    header_limit_bytes: int,
+    flatten: Sequence[str] = (),
+    limits: Limits = Limits(),  # noqa: B008 (frozen)
+    timeout_seconds: float = TIMEOUT_SECONDS,
+) -> Iterator[_Batch]:
+    """Members of an archive, and their headers, batch by batch in bounded memory; never raises.
+
+    Parameters
+    ----------
+    timeout_seconds : for opening the archive and for each read of it.
+
+    Returns
+    -------
+    Batches of schema `LISTED`, one row a member (mtime as the member has it), each with what became of
+    it: positions are rows of its batch. An archive that cannot be read to its end is the only row of
+    the last batch, with its own size and time, unknown where it does not answer.
+    """
+    reading = _Reading(path, Bounds(first_read_bytes, header_limit_bytes), flatten)
+    following = partial(next, _opened(reading, filesystem, limits), None)
+    try:
+        while (batch := watched(following, reading.wait, timeout_seconds)) is not None:
+            yield batch
+    except TimeoutError as late:
+        yield _itself(listed([path], [None], [None]), Reason.TIMEOUT, str(late))
+    except Bomb as bomb:
+        yield _itself(_row(filesystem, path), Reason.ARCHIVE_BOMB, str(bomb))
+    except Unreachable as unreachable:
+        yield _itself(_row(filesystem, path), unreachable.reason, unreachable.detail)
+    except Exception as error:  # noqa: BLE001 (the per-file boundary: no archive stops a task)
+        yield _itself(_row(filesystem, path), Reason.ARCHIVE_DAMAGED, type(error).__name__)
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """What all batches of an archive have in common."""
+
+    path: str
+    bounds: Bounds
+    flatten: Sequence[str]
+    seen: set[bytes] = field(default_factory=set)  # digests of paths
+    again: dict[bytes, int] = field(default_factory=dict)  # how often, of those seen twice
+    wait: Wait = field(default_factory=Wait)
+
+
+def _opened(reading: _Reading, filesystem: pafs.FileSystem, limits: Limits) -> Iterator[_Batch]:
+    with closing(RangeFile(filesystem, reading.path, reading.wait)) as file:
+        if file.size == 0:
+            yield _itself(_row(filesystem, reading.path), Reason.EMPTY, "zero bytes")
+            return
+        budget = Budget(limits, file.size)
+        members = _members(reading.path, file, budget, reading.bounds.header_limit_bytes)
+        yield from _batches(reading, members, budget)
+
+
+def _members(path: str, file: RangeFile, budget: Budget, held_bytes: int) -> Iterator[Member]:
+    if path.lower().endswith(_COMPRESSED_TAR):
+        return tar_members.compressed_members(file, budget, held_bytes)
+    if path.lower().endswith(".tar"):
+        return tar_members.members(file, budget)
+    return zip_members.members(file, budget)
+
+
+def _batches(reading: _Reading, members: Iterator[Member], budget: Budget) -> Iterator[_Batch]:
+    """All batches; what was collected before an error is given before it is raised."""
+    ended: Exception | None = None
+    more = True
+    while more and ended is None:
+        batch: list[Member] = []
+        try:
+            more = _collect(members, batch)
+        except Exception as error:  # noqa: BLE001 (raised again below)
+            ended = error
+        if batch:
+            yield from _read(reading, batch, budget)
+        budget.spend(0)
+    if ended is not None:
+        raise ended
+
+
+def _collect(members: Iterator[Member], batch: list[Member]) -> bool:
+    """Fill the batch; False when there are no more members."""
+    held = 0
+    for member in members:
+        batch.append(member)
+        held += member.held_bytes
+        if len(batch) == BATCH_MEMBERS or held >= BATCH_BYTES:
+            return True
+    return False
+
+
+def _read(reading: _Reading, batch: Sequence[Member], budget: Budget) -> Iterator[_Batch]:
+    paths = [_unique(reading, f"{reading.path}!{member.name}") for member in batch]
+    rows = listed(paths, [member.size for member in batch], [member.mtime for member in batch])
+    opened: dict[int, IO[bytes]] = {}
+
+    def fetch(pieces: Sequence[Piece]) -> list[Read]:
+        return [_piece(batch[piece.position], piece, opened, budget) for piece in pieces]
+
+    try:
+        for headers in grown_headers(fetch, [m.size for m in batch], reading.bounds, reading.flatten):
+            yield headers.of(rows)
+    finally:
+        for file in opened.values():
+            file.close()
+
+
+def _piece(member: Member, piece: Piece, opened: dict[int, IO[bytes]], budget: Budget) -> Read:
+    """The next bytes of a member: pieces of one are asked for in order."""
+    if member.open is None:
+        return member.failure or (Reason.ARCHIVE_DAMAGED, "no content")
+    if is_archive(member.name):
+        return Reason.ARCHIVE_NESTED, "an archive in an archive is not opened"
+    try:
+        if piece.position not in opened:
+            opened[piece.position] = member.open()
+        data = take(opened[piece.position], piece.length)
+        if data and not member.held_bytes:  # what is held has been counted
+            budget.spend(len(data))
+    except Bomb as bomb:
+        return Reason.ARCHIVE_BOMB, str(bomb)
+    except Unreachable as unreachable:
+        return unreachable.reason, unreachable.detail
+    except Exception as error:  # noqa: BLE001 (the per-file boundary: no member stops an archive)
+        return Reason.ARCHIVE_DAMAGED, type(error).__name__
+    return data
+
+
+def _unique(reading: _Reading, path: str) -> str:
+    """The path, with a number at its end where the archive has had it before."""
+    digest = blake2b(path.encode(), digest_size=8).digest()
+    given = path
+    while (key := blake2b(given.encode(), digest_size=8).digest()) in reading.seen:
+        reading.again[digest] = reading.again.get(digest, 1) + 1
+        given = f"{path}!{reading.again[digest]}"
+    reading.seen.add(key)
+    return given
+
+
+def _row(filesystem: pafs.FileSystem, path: str) -> pa.RecordBatch:
+    files = list_paths(filesystem, [path]).files
+    return files if files.num_rows else listed([path], [None], [None])
+
+
+def _itself(row: pa.RecordBatch, reason: Reason, detail: str) -> _Batch:
+    """The batch whose only row is the archive."""
+    return row, HeaderBatch.of_failures(Failure(0, reason, detail))

@@ -1,0 +1,105 @@
+"""The files that a DICOMDIR, the index of a medium, refers to (PS3.3, F; PS3.10, 8).
+
+A medium's file IDs are in capitals and the file system that shows it may write them small, or with
+ISO 9660's `.;1`: each component is looked up as it is, and else without regard to case.
+"""
+
+import posixpath
+import warnings
+from io import BytesIO
+
+import pyarrow.fs as pafs
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+
+from dicomae.errors import Reason, UsageError
+from dicomae.sources.io_errors import READ_ERRORS
+from dicomae.sources.listing import Listing, list_paths
+
+LARGEST = 1 << 26  # bytes: some 150,000 instances
+
+_OUTSIDE = "the reference does not name a file below the DICOMDIR"
+
+
+def read_dicomdir(filesystem: pafs.FileSystem, path: str) -> Listing:
+    """The files that a DICOMDIR refers to, each once; what is missing, or outside the medium, is a failure.
+
+    Raises
+    ------
+    UsageError
+        It cannot be read as a DICOMDIR.
+    """
+    top = posixpath.dirname(path)
+    names = _Names(filesystem)
+    found: set[str] = set()
+    failures: list[tuple[str, Reason, str]] = []
+    for components in _references(filesystem, path):
+        if not all(_is_name(part) for part in components):
+            failures.append((f"{path}!" + "\\".join(components), Reason.MISSING, _OUTSIDE))
+        elif (file := names.find(top, components)) is None:
+            failures.append((posixpath.join(top, *components), Reason.MISSING, "no such file"))
+        else:
+            found.add(file)
+    listing = list_paths(filesystem, sorted(found))
+    failures += [(folder, Reason.IO_ERROR, "a folder where a file must be") for folder in listing.folders]
+    return Listing(listing.files, (), tuple(sorted([*listing.failures, *failures])))
+
+
+def _references(filesystem: pafs.FileSystem, path: str) -> list[tuple[str, ...]]:
+    """Components of each ReferencedFileID (0004,1500), each reference once."""
+    try:
+        with filesystem.open_input_file(path) as file:
+            content = file.read(LARGEST + 1)
+    except READ_ERRORS as error:
+        raise UsageError(f"{path}: cannot be read ({type(error).__name__}); check the path") from error
+    if len(content) > LARGEST:
+        raise UsageError(f"{path}: more than {LARGEST} bytes; give its folder as the source instead")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            records = dcmread(BytesIO(content)).DirectoryRecordSequence
+            return sorted({_components(record) for record in records if record.get("ReferencedFileID")})
+    except Exception as error:
+        raise UsageError(f"{path}: no DICOMDIR; give its folder as the source instead") from error
+
+
+def _components(record: Dataset) -> tuple[str, ...]:
+    reference = record.ReferencedFileID
+    return (reference,) if isinstance(reference, str) else tuple(map(str, reference))
+
+
+def _is_name(component: str) -> bool:
+    return component not in ("", ".", "..") and not set(component) & set("/\\\0")
+
+
+class _Names:
+    """Names of a medium, each folder listed once."""
+
+    def __init__(self, filesystem: pafs.FileSystem) -> None:
+        self.filesystem = filesystem
+        self.folders: dict[str, dict[str, str]] = {}
+
+    def find(self, folder: str, components: tuple[str, ...]) -> str | None:
+        """Path of a file below a folder, or None."""
+        for component in components:
+            names = self._names(folder)
+            name = names.get(component) or names.get(_folded(component))
+            if name is None:
+                return None
+            folder = posixpath.join(folder, name)
+        return folder
+
+    def _names(self, folder: str) -> dict[str, str]:
+        """Names in a folder, by themselves and folded; a name as it is goes before a folded one."""
+        if folder not in self.folders:
+            try:
+                infos = self.filesystem.get_file_info(pafs.FileSelector(folder))
+                names = sorted(info.base_name for info in infos)
+            except READ_ERRORS:
+                names = []
+            self.folders[folder] = {_folded(name): name for name in names} | {name: name for name in names}
+        return self.folders[folder]
+
+
+def _folded(name: str) -> str:
+    return name.removesuffix(";1").removesuffix(".").casefold()

@@ -1,0 +1,153 @@
+"""Inventories of a storage as tables of files: Parquet, CSV, or AWS S3 Inventory's manifest.
+
+    manifest.json ──► its data files ─┐
+    .parquet, .csv, .csv.gz ──────────┴──► columns by name ──► batches of `LISTED`
+
+A path is a path or URI, or bucket and key; relative, it is below the source. Rows beyond the source are
+left out, for an inventory is of a whole bucket. Size, mtime and etag may be absent or null. Times
+without a zone are in UTC; a number is seconds since 1970, as `find -printf %T@` writes it.
+
+References
+----------
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-inventory-location.html
+"""
+
+import json
+import posixpath
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.fs as pafs
+import pyarrow.parquet as pq
+
+from dicomae.errors import UsageError
+from dicomae.sources.inventory_columns import Place, Rows, listed_rows
+from dicomae.sources.io_errors import READ_ERRORS
+
+BATCH_ROWS = 1 << 16
+BLOCK_BYTES = 1 << 20  # of CSV text at a time; a line is shorter
+MANIFEST_BYTES = 1 << 26
+
+_ROW = re.compile(r"Row #([0-9]+)")  # in Arrow's message of a row of CSV with fewer or more values
+
+__all__ = ["Place", "read_inventory"]
+
+
+def read_inventory(
+    filesystem: pafs.FileSystem, path: str, place: Place
+) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """Number of rows, and the files below a source that they name (`LISTED`), batch by batch, in their order.
+
+    Parameters
+    ----------
+    filesystem, path : of the inventory; its columns are found by their usual names (`NAMES`).
+
+    Raises
+    ------
+    UsageError
+        The inventory cannot be read, lacks a column, or holds what is no path, size or time; or it names
+        no file of the source.
+    """
+    kept = given = 0
+    for file in _files(filesystem, path):
+        first = file.first_row
+        try:
+            for batch in file.batches(filesystem):
+                listed = listed_rows(Rows(batch, file.path, first, file.has_encoded_keys), place)
+                first += batch.num_rows
+                kept, given = kept + listed.num_rows, given + batch.num_rows
+                yield batch.num_rows, listed
+        except READ_ERRORS as error:
+            told = _ROW.search(str(error))
+            where = f"{file.path}: row {told[1]}" if told else file.path
+            raise UsageError(
+                f"{where}: cannot be read as {file.kind} ({type(error).__name__}); check that it is whole"
+            ) from error
+    if given and not kept:
+        raise UsageError(
+            f"{path}: names no file below {place.prefix}{place.folder}; give the source that it is of"
+        )
+
+
+@dataclass(frozen=True)
+class _File:
+    """A data file; `names` of its columns where it has no header, and whether its keys are URL-encoded."""
+
+    path: str
+    kind: str  # Parquet or CSV
+    names: tuple[str, ...] = ()
+    has_encoded_keys: bool = False
+
+    @property
+    def first_row(self) -> int:
+        """Number of the first row of the batches; a header is row 1."""
+        return 2 if self.kind == "CSV" and not self.names else 1
+
+    def batches(self, filesystem: pafs.FileSystem) -> Iterator[pa.RecordBatch]:
+        if self.kind == "Parquet":
+            with filesystem.open_input_file(self.path) as file:
+                yield from pq.ParquetFile(file).iter_batches(BATCH_ROWS)
+            return
+        read = pa.csv.ReadOptions(block_size=BLOCK_BYTES, column_names=self.names or None, use_threads=False)
+        parse = pa.csv.ParseOptions(newlines_in_values=True)
+        with filesystem.open_input_stream(self.path, compression=_compression(self.path)) as file:
+            # The types are left to us: a key may look like a number.
+            header = self.names or _header(filesystem, self.path)
+            convert = pa.csv.ConvertOptions(
+                column_types=dict.fromkeys(header, pa.string()), strings_can_be_null=True, null_values=[""]
+            )
+            yield from pa.csv.open_csv(file, read, parse, convert)
+
+
+def _header(filesystem: pafs.FileSystem, path: str) -> list[str]:
+    with filesystem.open_input_stream(path, compression=_compression(path)) as file:
+        options = pa.csv.ReadOptions(block_size=BLOCK_BYTES, use_threads=False)
+        return list(pa.csv.open_csv(file, options).schema.names)
+
+
+def _compression(path: str) -> str | None:
+    return "gzip" if path.lower().endswith(".gz") else None
+
+
+def _files(filesystem: pafs.FileSystem, path: str) -> list[_File]:
+    name = path.lower()
+    if name.endswith(".json"):
+        return _of_manifest(filesystem, path)
+    if name.endswith(".parquet"):
+        return [_File(path, "Parquet")]
+    if name.endswith((".csv", ".csv.gz")):
+        return [_File(path, "CSV")]
+    raise UsageError(f"{path}: no inventory by its name; give .parquet, .csv, .csv.gz or a manifest.json")
+
+
+def _of_manifest(filesystem: pafs.FileSystem, path: str) -> list[_File]:
+    """The data files that an S3 Inventory's manifest lists."""
+    try:
+        with filesystem.open_input_stream(path) as file:
+            manifest = json.loads(file.read(MANIFEST_BYTES))
+        kind = {"csv": "CSV", "parquet": "Parquet"}[manifest["fileFormat"].lower()]
+        names = tuple(name.strip() for name in manifest["fileSchema"].split(",")) if kind == "CSV" else ()
+        keys = [str(file["key"]) for file in manifest["files"]]
+        bucket = str(manifest["destinationBucket"]).rpartition(":")[2]
+    except READ_ERRORS as error:
+        raise UsageError(f"{path}: cannot be read ({type(error).__name__}); check the path") from error
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UsageError(
+            f"{path}: no manifest of an S3 Inventory in CSV or Parquet; it needs fileFormat, fileSchema, "
+            "destinationBucket and files"
+        ) from error
+    return [_File(_data_path(filesystem, path, bucket, key), kind, names, kind == "CSV") for key in keys]
+
+
+def _data_path(filesystem: pafs.FileSystem, manifest: str, bucket: str, key: str) -> str:
+    """Where a data file is: in its bucket, or, copied with its manifest, in `../data` or beside it."""
+    beside, name = posixpath.dirname(manifest), posixpath.basename(key)
+    places = [f"{bucket}/{key}"] if filesystem.type_name == "s3" else []
+    places += [posixpath.join(posixpath.dirname(beside), "data", name), posixpath.join(beside, name)]
+    for place in places:
+        if filesystem.get_file_info(place).type == pafs.FileType.File:
+            return place
+    raise UsageError(f"{manifest}: its data file {name} is not there; copy the inventory's data folder too")

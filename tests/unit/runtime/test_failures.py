@@ -1,0 +1,106 @@
+"""A failure is one sentence with a remedy; its message is never shown."""
+
+import threading
+from pathlib import Path
+
+import deltalake
+import pyarrow as pa
+import pytest
+from py4j.protocol import Py4JError, Py4JJavaError, Py4JNetworkError
+
+from dicomae.runtime import stopping
+from dicomae.runtime.failures import PLACES, sentence
+
+
+def _raised(error: Exception, cause: Exception | None = None) -> Exception:
+    try:
+        raise error from cause
+    except type(error) as caught:
+        return caught
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        ("[JAVA_GATEWAY_EXITED] Java gateway process exited", "Java did not start"),
+        ("OSError: [Errno 28] No space left on device: 'x'", "a disk is full"),
+        ("java.lang.OutOfMemoryError: Java heap space", "too little memory"),
+        ("java.io.FileNotFoundException: part-1.parquet", "a file of a table is missing"),
+        ("UsageError: hdfs://h/x: cannot be opened (OSError); check", "a worker cannot open the source"),
+        ("UsageError: hdfs://h/x: no jar of CLASSPATH is Hadoop's", "a worker cannot open the source"),
+    ],
+)
+def test_known_causes_are_said_in_words(tmp_path: Path, message: str, words: str) -> None:
+    assert words in sentence(_raised(RuntimeError(message)), tmp_path)
+
+
+def test_a_cause_below_the_surface_is_found(tmp_path: Path) -> None:
+    error = _raised(RuntimeError("job aborted"), OSError(28, "No space left on device"))
+    assert "a disk is full" in sentence(error, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        Py4JNetworkError("Answer from Java side is empty"),
+        Py4JError("An error occurred while calling o123.collect"),  # what Py4J makes of it within a call
+        ConnectionRefusedError(111, "a socket"),
+        ConnectionResetError(104, "a socket"),
+    ],
+)
+def test_a_java_that_was_killed_is_said_to_be_so(tmp_path: Path, lost: Exception) -> None:
+    for error in (_raised(lost), _raised(RuntimeError("job aborted"), lost)):
+        said = sentence(error, tmp_path)
+        assert "Java was ended from outside" in said
+        assert "spark.driver_memory" in said
+
+
+class _Unspeakable(Py4JJavaError):
+    """An error of a Java that has ended since: its message is Java's to tell."""
+
+    def __init__(self) -> None:
+        Exception.__init__(self)
+
+    def __str__(self) -> str:
+        raise ConnectionRefusedError(111, "a socket")
+
+
+def test_an_error_whose_java_has_ended_is_said_to_be_so(tmp_path: Path) -> None:
+    assert "Java was ended from outside" in sentence(_raised(_Unspeakable()), tmp_path)
+
+
+def test_what_fails_after_sigterm_is_its_doing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    came = threading.Event()
+    monkeypatch.setattr(stopping, "CAME", came)
+    failed = _raised(_Unspeakable())
+    assert "SIGTERM" not in sentence(failed, tmp_path)
+    came.set()
+    assert sentence(failed, tmp_path).startswith("ended by SIGTERM")
+    no_java = _raised(RuntimeError("[JAVA_GATEWAY_EXITED] Java gateway process exited"))
+    assert sentence(no_java, tmp_path).startswith("ended by SIGTERM")
+
+
+def test_what_java_itself_answers_is_no_end_of_java(tmp_path: Path) -> None:
+    error = Py4JError("An error occurred while calling o1.x. Trace:\npy4j.Py4JException: Method x([])")
+    assert "unexpected Py4JError" in sentence(_raised(error), tmp_path)
+
+
+def test_a_message_is_shown_nowhere(tmp_path: Path) -> None:
+    name = "CANARY^DO^NOT^LEAK"
+    said = sentence(_raised(KeyError(name)), tmp_path)
+    assert "unexpected KeyError" in said
+    assert str(tmp_path / PLACES) in said
+    assert name not in said + (tmp_path / PLACES).read_text()
+
+
+def test_the_places_are_optional(tmp_path: Path) -> None:
+    assert "unexpected ValueError" in sentence(_raised(ValueError("x")), tmp_path / "missing")
+
+
+def test_a_damaged_log_of_a_table_is_said_to_be_one(tmp_path: Path) -> None:
+    folder = tmp_path / "headers"
+    deltalake.DeltaTable.create(str(folder), pa.schema([("SOPInstanceUID", pa.string())]))
+    (folder / "_delta_log" / "00000000000000000000.json").write_text("damaged")
+    with pytest.raises(deltalake.exceptions.DeltaError) as caught:
+        deltalake.DeltaTable(str(folder))
+    assert "a table's log is damaged or unreadable" in sentence(caught.value, tmp_path)

@@ -1,0 +1,209 @@
+"""Local folders: links, marks, and a system that gives no answer."""
+
+import os
+import shutil
+import threading
+import time
+from pathlib import Path
+
+import pyarrow.fs as pafs
+import pytest
+
+from dicomae.errors import Reason
+from dicomae.sources import local_folders
+from dicomae.sources.folders import list_folders
+
+LOCAL = pafs.LocalFileSystem()
+
+
+@pytest.fixture
+def at_rest(monkeypatch):
+    """Nothing is so young that its folder has no mark."""
+    monkeypatch.setattr(local_folders, "_RESTLESS_NS", 0)
+    monkeypatch.setattr(local_folders, "_WRITTEN_NS", 0)
+
+
+def test_entries_that_are_no_files_are_failures_not_reads(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "dangling").symlink_to(tmp_path / "gone")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "up").symlink_to(tmp_path)
+    (tmp_path / "twin").symlink_to(tmp_path / "sub")
+    top = list_folders(LOCAL, [str(tmp_path)])
+    assert top.failures == ((f"{tmp_path}/pipe", Reason.NOT_A_FILE, "neither a file nor a folder"),)
+    assert top.files.num_rows == 0
+    assert [Path(path).name for path in top.folders] == ["sub", "twin"]
+    inner = list_folders(LOCAL, [str(tmp_path / "sub")])
+    assert inner.folders == ()
+    assert inner.failures == ((f"{tmp_path}/sub/up", Reason.NOT_A_FILE, "a link to a folder above itself"),)
+
+
+def test_a_link_to_a_folder_of_a_like_name_is_followed(tmp_path):
+    (tmp_path / "ab").mkdir()
+    (tmp_path / "a").mkdir()
+    (tmp_path / "ab" / "link").symlink_to(tmp_path / "a")
+    assert list_folders(LOCAL, [str(tmp_path / "ab")]).folders == (f"{tmp_path}/ab/link",)
+
+
+def test_a_folder_that_does_not_answer_is_a_value_and_those_before_it_are_listed(tmp_path, monkeypatch):
+    for name in "abcd":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.dcm").write_bytes(b"1")
+    release, scandir = threading.Event(), os.scandir
+
+    def hangs(folder):
+        if folder.endswith("/c"):
+            release.wait(60)
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", hangs)
+    found = list_folders(LOCAL, [f"{tmp_path}/{name}" for name in "abcd"], timeout_seconds=0.2)
+    release.set()
+    assert found.files["path"].to_pylist() == [f"{tmp_path}/a/1.dcm", f"{tmp_path}/b/1.dcm"]
+    late = (Reason.TIMEOUT, "no answer within 0.2 s")
+    assert found.failures == ((f"{tmp_path}/c", *late), (f"{tmp_path}/d", *late))
+
+
+def test_a_folder_of_slow_entries_is_listed(tmp_path, monkeypatch):
+    for i in range(8):
+        (tmp_path / f"{i}.dcm").write_bytes(b"1")
+    look = local_folders._Visit._add
+    monkeypatch.setattr(local_folders._Visit, "_add", lambda *seen: time.sleep(0.1) or look(*seen))
+    found = list_folders(LOCAL, [str(tmp_path)], timeout_seconds=0.4)
+    assert (found.files.num_rows, found.failures) == (8, ())
+
+
+def test_links_that_lead_to_each_other_end(tmp_path):
+    for name, other in (("a", "b"), ("b", "a")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / f"to_{other}").symlink_to(tmp_path / other)
+    (tmp_path / "self").symlink_to(tmp_path / "self")
+    assert [reason for _, reason, _ in list_folders(LOCAL, [str(tmp_path)]).failures] == [Reason.NOT_A_FILE]
+    inner = list_folders(LOCAL, [f"{tmp_path}/a"])
+    assert inner.folders == (f"{tmp_path}/a/to_b",)
+    back = list_folders(LOCAL, [f"{tmp_path}/a/to_b"])
+    assert back.folders == ()
+    loop = f"{tmp_path}/a/to_b/to_a"
+    assert back.failures == ((loop, Reason.NOT_A_FILE, "a link to a folder above itself"),)
+
+
+def test_a_folder_that_has_its_mark_still_is_not_opened(tmp_path, at_rest, monkeypatch):
+    for name in ("a/1.dcm", "a/sub/2.dcm", "b/3.dcm", "b/4.dcm", "c/5.dcm"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"1")
+    folders = [f"{tmp_path}/{name}" for name in "abc"]
+    held = list_folders(LOCAL, folders).visited
+    assert [folder[:2] for folder in held] == [(folders[0], 1), (folders[1], 2), (folders[2], 1)]
+    marks = [folder.mark for folder in held]
+    opened, scandir = [], os.scandir
+    monkeypatch.setattr(os, "scandir", lambda folder: opened.append(folder) or scandir(folder))
+    assert list_folders(LOCAL, folders, marks).settled == tuple(folders)
+    assert opened == []
+    (tmp_path / "b" / "3.dcm").unlink()
+    found = list_folders(LOCAL, folders, marks)
+    assert (found.settled, opened) == ((folders[0], folders[2]), [folders[1]])
+    assert found.files["path"].to_pylist() == [f"{tmp_path}/b/4.dcm"]
+
+
+def test_a_known_folder_may_be_gone_or_have_given_its_place_to_a_file_or_to_another(tmp_path, at_rest):
+    for name in ("a/1.dcm", "b/sub/2.dcm", "c/3.dcm", "other/4.dcm"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"1")
+    folders = [f"{tmp_path}/{name}" for name in ("a", "b", "b/sub", "c")]
+    marks = [folder.mark for folder in list_folders(LOCAL, folders).visited]
+    shutil.rmtree(tmp_path / "a")
+    shutil.rmtree(tmp_path / "b")
+    (tmp_path / "b").write_bytes(b"a file")
+    shutil.rmtree(tmp_path / "c")
+    os.rename(tmp_path / "other", tmp_path / "c")
+    found = list_folders(LOCAL, folders, marks)
+    assert (found.failures, found.settled) == ((), ())
+    assert found.files["path"].to_pylist() == [f"{tmp_path}/c/4.dcm"]
+    new = list_folders(LOCAL, folders[:1], [None])
+    assert [failure[:2] for failure in new.failures] == [(folders[0], Reason.MISSING)]
+
+
+def test_what_a_link_leads_to_is_never_trusted(tmp_path, at_rest):
+    for name in ("a/1.dcm", "b/2.dcm", "other/sub/3.dcm"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"1")
+    (tmp_path / "a" / "link").symlink_to(tmp_path / "other")
+    (tmp_path / "b" / "nowhere.dcm").symlink_to(tmp_path / "gone.dcm")
+    found = list_folders(LOCAL, [f"{tmp_path}/a", f"{tmp_path}/b", f"{tmp_path}/other"])
+    assert [bool(folder.mark) for folder in found.visited] == [False, False, True]
+    assert found.links == {f"{tmp_path}/a/link"}
+    linked = list_folders(LOCAL, [f"{tmp_path}/a/link"], [local_folders.LINKED])
+    assert (linked.visited, linked.folders) == ((), (f"{tmp_path}/a/link/sub",))
+    known = list_folders(LOCAL, [f"{tmp_path}/a/link"], ["1:2"])  # it was a folder when it was listed
+    assert (known.visited, known.folders, known.failures) == ((), (), ())
+
+
+def test_a_folder_that_changed_just_now_has_no_mark(tmp_path):
+    (folder,) = list_folders(LOCAL, [str(tmp_path)]).visited
+    assert folder.mark == ""
+    assert list_folders(LOCAL, [str(tmp_path)], [""]).settled == ()
+
+
+def test_a_folder_that_holds_a_file_that_may_still_be_written_has_no_mark(tmp_path, at_rest, monkeypatch):
+    monkeypatch.setattr(local_folders, "_WRITTEN_NS", 10**10)
+    for name, age in (("old", 11), ("young", 0)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.dcm").write_bytes(b"1")
+        os.utime(tmp_path / name / "1.dcm", (0, time.time() - age))
+    folders = [f"{tmp_path}/old", f"{tmp_path}/young"]
+    assert [bool(folder.mark) for folder in list_folders(LOCAL, folders).visited] == [True, False]
+
+
+def test_a_folder_that_another_takes_the_place_of_while_it_is_listed_has_no_mark(
+    tmp_path, at_rest, monkeypatch
+):
+    """As a disk does that is mounted when somebody lists it, and not when somebody asks after it."""
+    place, disk = tmp_path / "place", tmp_path / "disk"
+    for folder in (place, disk):
+        folder.mkdir()
+    (disk / "1.dcm").write_bytes(b"1")
+    scandir = os.scandir
+
+    def mount(folder):
+        place.rename(tmp_path / "below")
+        disk.rename(place)
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", mount)
+    (held,) = list_folders(LOCAL, [str(place)]).visited
+    assert held == (str(place), 1, "")
+
+
+def test_nothing_is_known_behind_a_link(tmp_path, at_rest):
+    """Neither where a folder gave its place to a link, nor in what that holds."""
+    top, elsewhere = tmp_path / "top", tmp_path / "elsewhere"
+    (top / "a" / "b" / "c").mkdir(parents=True)
+    (top / "a" / "b" / "c" / "1.dcm").write_bytes(b"1")
+    folders = [f"{top}", f"{top}/a", f"{top}/a/b", f"{top}/a/b/c"]
+    marks = [folder.mark for folder in list_folders(LOCAL, folders).visited]
+    (top / "a").rename(elsewhere)
+    (top / "a").symlink_to(elsewhere)
+    found = list_folders(LOCAL, folders, marks, str(top))
+    assert (found.links, found.settled, found.failures) == ({f"{top}/a"}, (), ())
+    assert [(folder.path, folder.files) for folder in found.visited] == [(f"{top}", 0)]
+    above = tmp_path / "above"  # a link above the top is nobody's concern
+    above.symlink_to(top.parent)
+    (top / "a").unlink()
+    elsewhere.rename(top / "a")
+    again = list_folders(LOCAL, [f"{above}/top/a/b/c"], marks[3:], f"{above}/top")
+    assert again.settled == (f"{above}/top/a/b/c",)
+
+
+def test_below_a_folder_whose_name_is_not_utf8_each_file_is_a_failure(tmp_path, at_rest):
+    folder = os.fsencode(tmp_path) + b"/M\xfcller"
+    os.makedirs(folder + b"/in it")
+    for name in (b"/1.dcm", b"/in it/2.dcm"):
+        open(folder + name, "wb").close()
+    os.symlink(tmp_path, folder + b"/in it/link")
+    found = list_folders(LOCAL, [str(tmp_path)])
+    names = [path.removeprefix(str(tmp_path)) for path, *_ in found.failures]
+    assert names == ["/M\\xfcller/1.dcm/", "/M\\xfcller/in it/2.dcm/", "/M\\xfcller/in it/link/"]
+    assert found.folders == ()
+    assert [folder.mark for folder in found.visited] == [
+        ""
+    ]  # what is below can change, and its mark does not
