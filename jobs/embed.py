@@ -11,11 +11,11 @@ import pyarrow as pa
 
 from dicomae.features.spec import FeatureSpec
 from dicomae.lake import delta
-from dicomae.lake.parts import write_parts
 from dicomae.models import registry
 from dicomae.runtime.job import Context, Job, Summary, main
 from dicomae.runtime.progress import step
-from dicomae.spark import encode
+from dicomae.spark import encode, frames
+from dicomae.spark.frames import write_parts
 from dicomae.tables import EMBEDDINGS, HEADERS, MODELS
 
 
@@ -33,8 +33,8 @@ def _embed(context: Context, model_id: str) -> pa.Table:
     spec = FeatureSpec.from_json(saved.spec_json)
     weights = spark.sparkContext.broadcast(saved.weights)
     batch_rows, run_id = context.config.embedding.batch_rows, context.run_id
-    done = delta.read(spark, root, EMBEDDINGS).where(f"model_id = '{model_id}'")
-    todo = delta.read(spark, root, HEADERS).join(done, "SOPInstanceUID", how="left_anti")
+    done = frames.read(spark, root, EMBEDDINGS).where(f"model_id = '{model_id}'")
+    todo = frames.read(spark, root, HEADERS).join(done, "SOPInstanceUID", how="left_anti")
     with step(spark, f"embedding with {model_id}"):
         return write_parts(
             todo.select(*encode.COLUMNS),

@@ -6,8 +6,8 @@
 import argparse
 import sys
 
+from dicomae.codes import Reason
 from dicomae.config import Config
-from dicomae.errors import Reason
 from dicomae.ingest import ingest, origins, summary
 from dicomae.runtime.job import Context, Job, Summary, main
 

@@ -12,6 +12,7 @@ from dicomae.errors import UsageError
 from dicomae.lake import delta
 from dicomae.runtime.job import Context, Job, Summary, main
 from dicomae.runtime.progress import step
+from dicomae.spark import frames
 from dicomae.spark.sample import sample
 from dicomae.tables import HEADERS, SAMPLE
 
@@ -21,7 +22,7 @@ SPLITS = ("train", "validation", "test")
 def run(context: Context) -> Summary:
     config = context.config.sample
     with step(context.spark, "choosing instances"):
-        rows = sample(delta.read(context.spark, context.root, HEADERS), config).toArrow()
+        rows = sample(frames.read(context.spark, context.root, HEADERS), config).toArrow()
     by_modality = Counter(rows["Modality"].to_pylist())
     for modality in config.modalities:
         if by_modality[modality] < config.minimum_per_modality:

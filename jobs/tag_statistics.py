@@ -12,13 +12,14 @@ from dicomae.features import funnel, statistics
 from dicomae.lake import delta, runs
 from dicomae.runtime.job import Context, Job, Summary, main
 from dicomae.runtime.progress import step
+from dicomae.spark import frames
 from dicomae.spark.statistics import tag_statistics
 from dicomae.tables import HEADERS, METRICS, SAMPLE, TAG_STATISTICS
 
 
 def run(context: Context) -> Summary:
     spark, root = context.spark, context.root
-    headers, sampled = delta.read(spark, root, HEADERS), delta.read(spark, root, SAMPLE)
+    headers, sampled = frames.read(spark, root, HEADERS), frames.read(spark, root, SAMPLE)
     with step(spark, "statistics of the archive"):
         archive = statistics.finish(tag_statistics(headers), standard_vr)
     with step(spark, "statistics of the sample"):

@@ -9,7 +9,6 @@ import hashlib
 import json
 import math
 import re
-import tomllib
 import types
 import typing
 from collections.abc import Iterator, Sequence
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dicomae.errors import UsageError
+from dicomae.toml_files import read_toml
 
 _Rule = tuple[str, Any, bool, str]  # key, value, whether it may be, what may be
 
@@ -297,35 +297,6 @@ def _evaluation_rules(evaluation: EvaluationConfig) -> Iterator[_Rule]:
     yield "evaluation.equivalence_margin", margin, 0 < margin < 1, "above 0 and below 1"
     yield from _at_least(1, "evaluation", bootstrap_samples=evaluation.bootstrap_samples)
     yield from _at_least(0, "evaluation", seed=evaluation.seed)
-
-
-def read_toml(path: Path, missing: str) -> dict[str, Any]:
-    """The tables of a TOML file; `missing` is what to say where it is not there.
-
-    Raises
-    ------
-    UsageError
-        It is not there, or no TOML.
-    """
-    return parse_toml(read_text(path, missing), path)
-
-
-def read_text(path: Path, missing: str) -> str:
-    """As `read_toml`, before it is parsed."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise UsageError(f"{path}: {missing}") from None
-    except (UnicodeDecodeError, OSError) as error:
-        raise UsageError(f"{path}: not a readable TOML file: {error}") from error
-
-
-def parse_toml(text: str, path: Path) -> dict[str, Any]:
-    """The tables of a TOML text, of the file `path`; raises UsageError where it is no TOML."""
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path}: not a readable TOML file: {error}") from error
 
 
 def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from pyspark.sql import SparkSession
 from dicomae import tables
 from dicomae.errors import JobError, UsageError
 from dicomae.lake import delta
-from dicomae.lake.parts import write_parts
+from dicomae.spark import frames
+from dicomae.spark.frames import write_parts
 
 MODELS = tables.MODELS
 
@@ -96,9 +97,9 @@ def _embeddings(batch: pa.RecordBatch) -> pa.RecordBatch:
 def test_parts_become_rows_in_one_commit(spark: SparkSession, root: Path, partitions: int) -> None:
     ids = spark.range(0, 1000, 1, numPartitions=partitions)
     parts = write_parts(ids, root, tables.EMBEDDINGS, lambda: _embeddings)
-    assert delta.read(spark, root, tables.EMBEDDINGS).count() == 0
+    assert frames.read(spark, root, tables.EMBEDDINGS).count() == 0
     assert delta.commit_parts(root, tables.EMBEDDINGS, parts, 0, overwrite=False) == 1000
-    rows = delta.read(spark, root, tables.EMBEDDINGS)
+    rows = frames.read(spark, root, tables.EMBEDDINGS)
     assert [row["SOPInstanceUID"] for row in rows.orderBy("SOPInstanceUID").collect()] == [
         f"1.{i:05d}" for i in range(1000)
     ]
@@ -113,4 +114,4 @@ def test_a_second_writer_of_the_same_version_loses(spark: SparkSession, root: Pa
     delta.commit_parts(root, tables.EMBEDDINGS, parts, 0, overwrite=False)
     with pytest.raises(JobError, match="another run"):
         delta.commit_parts(root, tables.EMBEDDINGS, again, 0, overwrite=False)
-    assert delta.read(spark, root, tables.EMBEDDINGS).count() == 10
+    assert frames.read(spark, root, tables.EMBEDDINGS).count() == 10

@@ -10,13 +10,13 @@ from pyspark.sql import DataFrame, SparkSession
 from dicomae import tables
 from dicomae.config import Config
 from dicomae.dicom.keys import standard_vr
-from dicomae.features import funnel, spec, statistics
+from dicomae.features import funnel, packing, spec, statistics
 from dicomae.features.spec import FeatureSpec
 from dicomae.lake import delta
-from dicomae.lake.parts import write_parts
 from dicomae.models import autoencoder, registry
 from dicomae.models.autoencoder import AutoencoderConfig, TagAutoencoder
 from dicomae.spark import assign, encode
+from dicomae.spark.frames import write_parts
 from dicomae.spark.statistics import tag_statistics
 from dicomae.synth.rows import header_rows
 
@@ -62,7 +62,7 @@ def test_x_does_not_depend_on_partitions(
 ) -> None:
     found = encode.encode(headers, fitted).toArrow().sort_by("SOPInstanceUID")
     order = np.argsort(rows.column("SOPInstanceUID").to_pylist(), kind="stable")
-    assert np.array_equal(encode.unpack(found["x"], fitted.width), fitted.encode(rows).X[order])
+    assert np.array_equal(packing.unpack(found["x"], fitted.width), fitted.encode(rows).X[order])
 
 
 @PARTITIONS
@@ -82,7 +82,7 @@ def test_embeddings_do_not_depend_on_partitions(
     found = delta.read_small(root, tables.EMBEDDINGS).sort_by("SOPInstanceUID")
     embedding, error = autoencoder.compress(model, fitted.encode(rows).X, 64)
     order = np.argsort(rows.column("SOPInstanceUID").to_pylist(), kind="stable")
-    assert np.array_equal(encode.as_matrix(found["embedding"], embedding.shape[1]), embedding[order])
+    assert np.array_equal(packing.as_matrix(found["embedding"], embedding.shape[1]), embedding[order])
     assert np.array_equal(found["reconstruction_error"].to_numpy(), error[order])
 
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from dicomae.errors import DicomaeError, FileStatus, JobError, Reason, UsageError
+from dicomae.codes import FileStatus, Reason
+from dicomae.errors import DicomaeError, JobError, UsageError
 
 
 @pytest.mark.parametrize("error", [UsageError, JobError])

@@ -9,8 +9,8 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from dicomae.config import parse_toml, read_text
 from dicomae.errors import UsageError
+from dicomae.toml_files import parse_toml, read_text
 
 MAXIMUM_CHARACTERS = 256  # of a text; what follows is not looked at
 MAXIMUM_WORDS = 6  # of a phrase

@@ -24,9 +24,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydicom.datadict import tag_for_keyword
 
-from dicomae.config import read_toml
 from dicomae.dicom import keys
 from dicomae.errors import UsageError
+from dicomae.toml_files import read_toml
 
 TRANSFER_SYNTAX = "TransferSyntaxUID"  # promoted, though it is of the file meta information
 PIXEL_KEYS = ("FloatPixelData", "DoubleFloatPixelData", "PixelData")

@@ -13,8 +13,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dicomae.codes import Reason
 from dicomae.dicom import keys
-from dicomae.errors import Reason, UsageError
+from dicomae.errors import UsageError
 from dicomae.header_tables import column_text, column_values, dicom_json, flat
 from dicomae.header_tables.column_map import (
     PIXEL_KEYS,

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from dicomae.codes import Reason
 from dicomae.dicom import keys, vr
-from dicomae.errors import Reason
 from dicomae.header_tables.column_values import BINARY_FLOATS, NAME_GROUPS, WHOLE
 from dicomae.header_tables.flat import Flat
 from dicomae.headers.batch import Failure

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from dicomae import tables
-from dicomae.errors import Reason
+from dicomae.codes import Reason
 from dicomae.headers.compiled import SLACK
 
 BATCH_BYTES = 64 << 20  # of texts, from which a batch takes no more rows: Arrow's end at 2 GiB

@@ -18,8 +18,8 @@ import pyarrow as pa
 from xxhash import xxh3_128_hexdigest
 
 from dicomae import tables
+from dicomae.codes import Reason
 from dicomae.dicom import charset, keys, vr
-from dicomae.errors import Reason
 from dicomae.headers import dataset
 from dicomae.headers.batch import BATCH_BYTES, HEADER, Failure, HeaderBatch
 

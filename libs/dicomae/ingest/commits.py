@@ -17,8 +17,8 @@ from dicomae.errors import ConflictError, JobError
 from dicomae.lake import delta
 from dicomae.lake.location import Location
 from dicomae.lake.parts import PART
-from dicomae.ledger import edits
-from dicomae.ledger.edits import Edits
+from dicomae.ledger.edits import EDITED, Edits, editor
+from dicomae.spark import tasks
 from dicomae.tables import FILES, HEADERS, QUARANTINE, Table
 
 _ORDER = (HEADERS, QUARANTINE, FILES)
@@ -43,7 +43,7 @@ def commit(
         folder.mkdir(parents=True)
         # Read before the edits are found: what changes the tables meanwhile makes the commit fail.
         versions = {table.name: delta.version(root, table) for table in _ORDER}
-        edited = edits.apply(spark, wanted(folder), root)
+        edited = apply(spark, wanted(folder), root)
         try:
             for table in _ORDER:
                 _replace(root, run_id, table, versions[table.name], written, edited)
@@ -51,6 +51,17 @@ def commit(
             continue
         return
     raise JobError(f"--tables {root}: other runs write all the time; run again when they have ended")
+
+
+def apply(spark: SparkSession, edits: Edits, root: Location) -> pa.Table:
+    """Write the edited parts again, a task for each.
+
+    Returns
+    -------
+    For each part that was edited its name as `part`, and `parts.PART` of what takes its place; but for
+    `table` that is null where no row is left.
+    """
+    return tasks.run(spark, edits.parts, editor(root), EDITED)
 
 
 def _replace(

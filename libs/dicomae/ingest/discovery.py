@@ -21,6 +21,7 @@ from dicomae.sources import uris
 from dicomae.sources.folders import list_folders
 from dicomae.sources.listing import Folder, Listing
 from dicomae.sources.local_folders import LINKED
+from dicomae.spark import tasks
 
 MAXIMUM_ROUNDS = 64  # a round lists a level of folders at least
 FOLDERS_AT_FIRST = 256  # listed by one task before others help
@@ -90,7 +91,7 @@ def _round(
     files = pieces.whole(folders)
     each = -(-pieces.rows(files) // spark.sparkContext.defaultParallelism)
     todo = list(pieces.cut(files, min(each, FOLDERS_PER_TASK)))
-    found = pieces.run(spark, todo, task, _FOUND)
+    found = tasks.run(spark, todo, task, _FOUND)
 
     def named(column: str) -> list[Location]:
         return [written / name for name in found[column].drop_null().to_pylist()]

@@ -11,11 +11,12 @@ from dicomae.dicom import bodypart
 from dicomae.dicom.bodypart_rules import BodyPartRules
 from dicomae.ingest.readers import Read, Reader
 from dicomae.ingest.tally import Tally
-from dicomae.lake import parts, pieces
+from dicomae.lake import parts
 from dicomae.lake.location import Location
 from dicomae.lake.parts import PART, PartWriter
 from dicomae.lake.pieces import Piece
 from dicomae.ledger import outcome
+from dicomae.spark import tasks
 from dicomae.tables import FILES, HEADERS, QUARANTINE
 
 
@@ -37,7 +38,7 @@ def parse(spark: SparkSession, todo: Sequence[Piece], parsing: Parsing) -> pa.Ta
     -------
     The parts' descriptors: rows of `parts.PART`.
     """
-    return pieces.run(spark, todo, _parser(parsing), PART)
+    return tasks.run(spark, todo, _parser(parsing), PART)
 
 
 def _parser(parsing: Parsing) -> Callable[[Piece], Iterator[pa.RecordBatch]]:

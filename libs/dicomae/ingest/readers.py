@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.fs as pafs
 
+from dicomae.codes import Reason
 from dicomae.config import IngestConfig
-from dicomae.errors import Reason
 from dicomae.header_tables import convert
 from dicomae.header_tables.column_map import ColumnMap, columns_read
 from dicomae.headers.batch import Failure, HeaderBatch

@@ -1,4 +1,4 @@
-"""The only reader and writer of tables, through deltalake on the driver and through Spark.
+"""The only reader and writer of tables, through deltalake.
 
 A table is the folder of its name below the root. Small tables are replaced whole; bulk rows come as
 Parquet parts that tasks have written (`dicomae.lake.parts`) and enter by one commit.
@@ -8,14 +8,12 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Schema, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction, RemoveAction
-from pyspark.sql import DataFrame, SparkSession
 
 from dicomae import tables
 from dicomae.errors import ConflictError, UsageError
@@ -133,12 +131,6 @@ def parts_since(root: Location, table: Table, commit: Commit) -> list[Location] 
     except DeltaError:
         return None
     return _located(root, table, set(_open(root, table).file_uris()) - set(before))
-
-
-def read(spark: SparkSession, root: Path, table: Table) -> DataFrame:
-    """The table as it stands now; every use of the frame sees this version."""
-    reader = spark.read.format("delta").option("versionAsOf", version(root, table))
-    return reader.load(str(root / table.name)).select(*table.columns)
 
 
 def parts(root: Location, table: Table) -> list[Location]:

@@ -3,14 +3,11 @@
 import json
 import time
 import uuid
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from pyspark.sql import DataFrame
-from pyspark.sql.pandas.types import from_arrow_schema
 
 from dicomae.lake import location
 from dicomae.lake.location import Location
@@ -30,8 +27,6 @@ PART = pa.schema(
 )
 
 ROW_GROUP_BYTES = 64 << 20  # of Arrow: readers take a row group at once, and Arrow's texts end at 2 GiB
-
-Kernel = Callable[[pa.RecordBatch], pa.RecordBatch]
 
 
 def new_name() -> str:
@@ -104,27 +99,3 @@ class PartWriter:
             return
         low, high = self._bounds.get(name, [bounds["min"], bounds["max"]])
         self._bounds[name] = [min(low, bounds["min"]), max(high, bounds["max"])]
-
-
-def write_parts(rows: DataFrame, root: Location, table: Table, kernel: Callable[[], Kernel]) -> pa.Table:
-    """Send each Arrow batch of `rows` through a kernel and write what it returns as parts.
-
-    Parameters
-    ----------
-    kernel : builds the kernel, once in each task: (columns of `rows`) -> (the table's schema).
-
-    Returns
-    -------
-    Descriptors (`PART`), one of each non-empty partition, for `delta.commit_parts`.
-    """
-
-    def task(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        writer = PartWriter(root, table)
-        run: Kernel | None = None
-        for batch in batches:
-            run = run or kernel()
-            if batch.num_rows:
-                writer.write(run(batch))
-        yield writer.finish()
-
-    return rows.mapInArrow(task, from_arrow_schema(PART)).toArrow().cast(PART)

@@ -3,19 +3,14 @@
 The rows themselves never cross the JVM: the driver knows files and numbers of rows, a task reads its own.
 """
 
-import gc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import TypeVar
 
 import pyarrow as pa
-from pyspark.sql import SparkSession
 
 from dicomae.lake import location
 from dicomae.lake.location import Location
-
-Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -73,22 +68,3 @@ def read(piece: Piece, batch_rows: int, columns: Sequence[str] | None = None) ->
         if first < last:
             yield batch.slice(first, last - first)
         at += batch.num_rows
-
-
-def run(
-    spark: SparkSession,
-    items: Sequence[Item],
-    task: Callable[[Item], Iterator[pa.RecordBatch]],
-    schema: pa.Schema,
-) -> pa.Table:
-    """What the tasks yield, one Spark task for each item; small: it comes to the driver."""
-    if not items:
-        return schema.empty_table()
-
-    def run_one(item: Item) -> Iterator[pa.RecordBatch]:
-        gc.freeze()  # what lives between tasks are modules: Spark collects garbage after each
-        return task(item)
-
-    # Not `mapInArrow`: to plan and start such a query costs more than a small night's work.
-    batches = spark.sparkContext.parallelize(items, len(items)).flatMap(run_one).collect()
-    return pa.Table.from_batches(batches, schema)

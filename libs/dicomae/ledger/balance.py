@@ -4,7 +4,8 @@ import time
 from collections import Counter
 from typing import Any
 
-from dicomae.errors import FileStatus, JobError
+from dicomae.codes import FileStatus
+from dicomae.errors import JobError
 from dicomae.lake import delta, sql
 from dicomae.lake.sql import Database
 from dicomae.tables import FILES, HEADERS

@@ -6,7 +6,7 @@ from typing import Any
 
 import duckdb
 
-from dicomae.errors import NO_ANSWER, NO_FILE, FileStatus, Reason
+from dicomae.codes import NO_ANSWER, NO_FILE, FileStatus, Reason
 from dicomae.lake import delta, runs, sql
 from dicomae.lake.location import Location
 from dicomae.lake.sql import Database, quoted

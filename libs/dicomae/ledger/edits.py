@@ -11,7 +11,6 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from pyspark.sql import SparkSession
 
 from dicomae import tables
 from dicomae.lake import location, pieces, sql
@@ -76,24 +75,15 @@ def wanted(connection: duckdb.DuckDBPyConnection, found: Sequence[str], staging:
     return Edits(tuple(parts))
 
 
-def apply(spark: SparkSession, edits: Edits, root: Location) -> pa.Table:
-    """Write the edited parts again, a task for each.
-
-    Returns
-    -------
-    For each part that was edited its name as `part`, and `parts.PART` of what takes its place; but for
-    `table` that is null where no row is left.
-    """
-    return pieces.run(spark, edits.parts, _editor(root), EDITED)
-
-
 def _edits(table: Table, rows: str, **values: str) -> str:
     nothing = {"drop": "false", **{name: f"NULL::{kind}" for name, kind in _VALUES.items()}}
     columns = ", ".join(f'{value} AS "{name}"' for name, value in {**nothing, **values}.items())
     return f"(SELECT '{table.name}' AS \"table\", part, path, {columns} FROM {rows})"
 
 
-def _editor(root: Location) -> Callable[[tuple[str, str, Piece]], Iterator[pa.RecordBatch]]:
+def editor(root: Location) -> Callable[[tuple[str, str, Piece]], Iterator[pa.RecordBatch]]:
+    """A task that writes an edited part again; see `apply` of `ingest.commits`."""
+
     def task(item: tuple[str, str, Piece]) -> Iterator[pa.RecordBatch]:
         table, part, piece = item
         rows = pa.Table.from_batches(pieces.read(piece, piece.rows)).combine_chunks()

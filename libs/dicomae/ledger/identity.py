@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import duckdb
 
-from dicomae.errors import NO_ANSWER, NO_FILE, FileStatus, UsageError
+from dicomae.codes import NO_ANSWER, NO_FILE, FileStatus
+from dicomae.errors import UsageError
 from dicomae.lake import sql
 from dicomae.lake.location import Location
 from dicomae.lake.sql import Database

@@ -3,12 +3,12 @@
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark import Accumulator
 
-from dicomae.errors import Reason
+from dicomae.codes import Reason
 from dicomae.lake import location
 from dicomae.lake.location import Location
 from dicomae.ledger.outcome import LISTING, as_listing
@@ -25,6 +25,17 @@ FOLDERS = pa.schema([("path", pa.string()), ("files", pa.int64()), ("mark", pa.s
 VISITED = FOLDERS.append(pa.field("is_settled", pa.bool_()))
 
 
+class Counter(Protocol):
+    """A number that other processes add to and this one reads, as Spark's accumulators."""
+
+    @property
+    def value(self) -> int:
+        """The sum."""
+
+    def add(self, term: int) -> None:
+        """Add to it."""
+
+
 @dataclass(frozen=True)
 class Wish:
     """What a listing is given.
@@ -37,7 +48,7 @@ class Wish:
     """
 
     folder: Location
-    found: Accumulator[int]
+    found: Counter
     timeout_seconds: float
 
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dicomae import tables
-from dicomae.errors import FileStatus
+from dicomae.codes import FileStatus
 from dicomae.headers.batch import Failure, HeaderBatch
 from dicomae.sources.listing import LISTED
 

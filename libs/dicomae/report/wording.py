@@ -1,6 +1,6 @@
 """How the report says numbers and codes: text of one value, the same everywhere."""
 
-from dicomae.errors import FileStatus, Reason
+from dicomae.codes import FileStatus, Reason
 
 NOT_MEASURED = "not measured"
 

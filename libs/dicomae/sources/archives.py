@@ -24,7 +24,7 @@ from typing import IO
 import pyarrow as pa
 import pyarrow.fs as pafs
 
-from dicomae.errors import Reason
+from dicomae.codes import Reason
 from dicomae.headers.batch import Failure, HeaderBatch
 from dicomae.sources import tar_members, zip_members
 from dicomae.sources.in_flight import TIMEOUT_SECONDS, Wait, watched

@@ -12,7 +12,8 @@ import pyarrow.fs as pafs
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
-from dicomae.errors import Reason, UsageError
+from dicomae.codes import Reason
+from dicomae.errors import UsageError
 from dicomae.sources.io_errors import READ_ERRORS
 from dicomae.sources.listing import Listing, list_paths
 

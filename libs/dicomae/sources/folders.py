@@ -6,7 +6,7 @@ from functools import partial
 
 import pyarrow.fs as pafs
 
-from dicomae.errors import Reason
+from dicomae.codes import Reason
 from dicomae.sources.in_flight import TIMEOUT_SECONDS, read_all
 from dicomae.sources.io_errors import READ_ERRORS, explained
 from dicomae.sources.listing import Found, Listing

@@ -4,7 +4,7 @@ import errno
 
 import pyarrow as pa
 
-from dicomae.errors import Reason
+from dicomae.codes import Reason
 
 READ_ERRORS = (OSError, ValueError, pa.ArrowException)
 

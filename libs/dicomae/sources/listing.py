@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 
 from dicomae import tables
-from dicomae.errors import Reason
+from dicomae.codes import Reason
 from dicomae.sources.hdfs import file_info
 from dicomae.sources.in_flight import TIMEOUT_SECONDS, read_all
 from dicomae.sources.io_errors import READ_ERRORS, explained

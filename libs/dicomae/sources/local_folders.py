@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import islice
 
-from dicomae.errors import Reason
+from dicomae.codes import Reason
 from dicomae.sources.in_flight import Wait, watched
 from dicomae.sources.io_errors import READ_ERRORS, explained
 from dicomae.sources.listing import CHUNK, Folder, Found, Listing

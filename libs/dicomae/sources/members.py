@@ -8,7 +8,7 @@ from typing import IO
 
 import pyarrow.fs as pafs
 
-from dicomae.errors import Reason
+from dicomae.codes import Reason
 from dicomae.sources.in_flight import Wait
 from dicomae.sources.io_errors import READ_ERRORS, explained
 

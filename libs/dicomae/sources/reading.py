@@ -22,7 +22,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.fs as pafs
 
-from dicomae.errors import Reason
+from dicomae.codes import Reason
 from dicomae.headers.batch import BATCH_BYTES, Arena, Failure, HeaderBatch
 from dicomae.headers.parse import parse_headers
 from dicomae.sources import in_flight

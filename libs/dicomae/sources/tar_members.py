@@ -7,7 +7,7 @@ import tarfile
 from collections.abc import Iterator
 from typing import IO, cast
 
-from dicomae.errors import Reason
+from dicomae.codes import Reason
 from dicomae.sources.members import MAXIMUM_READ, Bomb, Budget, Damaged, Member, RangeFile, take
 
 READ_AHEAD = 1024  # bytes of a plain tar: the end of a member and the header of the next come at once

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import cast
 
-from dicomae.errors import Reason
+from dicomae.codes import Reason
 from dicomae.sources.members import Bomb, Budget, Member, RangeFile
 
 MAXIMUM_MEMBERS = 200_000  # the directory of a zip is held in memory: 700 bytes a member

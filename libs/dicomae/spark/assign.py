@@ -9,10 +9,10 @@ import pyarrow as pa
 from pyspark.sql import SparkSession
 
 from dicomae.clustering import kmedoids
+from dicomae.features import packing
 from dicomae.features.spec import FeatureSpec
-from dicomae.lake import delta
-from dicomae.lake.parts import Kernel, write_parts
-from dicomae.spark import encode
+from dicomae.spark import encode, frames
+from dicomae.spark.frames import Kernel, write_parts
 from dicomae.tables import ASSIGNMENTS, EMBEDDINGS, HEADERS
 
 
@@ -35,8 +35,8 @@ def write_assignments(
 ) -> pa.Table:
     """Assign all rows to the original and the compressed medoids of a model; descriptors of the parts."""
     original, compressed = medoids
-    headers = delta.read(spark, root, HEADERS).select(*encode.COLUMNS)
-    embeddings = delta.read(spark, root, EMBEDDINGS).where(f"model_id = '{compressed.model_id}'")
+    headers = frames.read(spark, root, HEADERS).select(*encode.COLUMNS)
+    embeddings = frames.read(spark, root, EMBEDDINGS).where(f"model_id = '{compressed.model_id}'")
     parts = [
         write_parts(headers, root, ASSIGNMENTS, lambda: original_kernel(spec, original, run_id)),
         write_parts(embeddings, root, ASSIGNMENTS, lambda: compressed_kernel(compressed, run_id)),
@@ -58,7 +58,7 @@ def compressed_kernel(medoids: Medoids, run_id: str) -> Kernel:
     """Rows of `embeddings` -> rows of `ASSIGNMENTS` in the compressed space."""
 
     def kernel(batch: pa.RecordBatch) -> pa.RecordBatch:
-        X = encode.as_matrix(batch.column("embedding"), medoids.width)
+        X = packing.as_matrix(batch.column("embedding"), medoids.width)
         return _assigned(batch.column("SOPInstanceUID"), X, medoids, run_id)
 
     return kernel

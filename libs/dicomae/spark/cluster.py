@@ -15,10 +15,11 @@ from dicomae.clustering import distances, elbow, kmedoids
 from dicomae.config import ClusteringConfig
 from dicomae.errors import UsageError
 from dicomae.evaluation.comparison import Metric
+from dicomae.features import packing
 from dicomae.features.spec import FeatureSpec
 from dicomae.lake import delta
 from dicomae.models import registry
-from dicomae.spark import encode
+from dicomae.spark import encode, frames
 from dicomae.spark.assign import Medoids
 from dicomae.tables import EMBEDDINGS, MODELS, SAMPLE
 
@@ -54,13 +55,13 @@ def specs(root: Path, registry_root: Path) -> Iterator[tuple[dict[str, Any], Fea
 def part(spark: SparkSession, root: Path, model: dict[str, Any], spec: FeatureSpec, split: str) -> Part:
     """Original and compressed rows of a split of the sample, on the driver."""
     uids, X = encode.of_split(spark, root, spec, split)
-    chosen = delta.read(spark, root, SAMPLE).where(f"split = '{split}'").select("SOPInstanceUID")
-    embedded = delta.read(spark, root, EMBEDDINGS).where(f"model_id = '{model['model_id']}'")
+    chosen = frames.read(spark, root, SAMPLE).where(f"split = '{split}'").select("SOPInstanceUID")
+    embedded = frames.read(spark, root, EMBEDDINGS).where(f"model_id = '{model['model_id']}'")
     rows = embedded.join(chosen, "SOPInstanceUID", how="left_semi").select("SOPInstanceUID", "embedding")
     compressed = rows.toArrow().sort_by("SOPInstanceUID")
     if compressed["SOPInstanceUID"].to_pylist() != uids:
         raise ValueError("embeddings and headers hold other instances: run jobs/embed.py again")
-    matrix = encode.as_matrix(compressed["embedding"], model["bottleneck"])
+    matrix = packing.as_matrix(compressed["embedding"], model["bottleneck"])
     return Part(model["feature_set"], model["model_id"], uids, {"original": X, "compressed": matrix})
 
 

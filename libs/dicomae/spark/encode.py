@@ -13,11 +13,12 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from dicomae.features import elements
+from dicomae.features.packing import as_lists, pack, unpack
 from dicomae.features.spec import FeatureSpec
-from dicomae.lake import delta
-from dicomae.lake.parts import Kernel
 from dicomae.models import autoencoder, registry
 from dicomae.models.autoencoder import TagAutoencoder
+from dicomae.spark import frames
+from dicomae.spark.frames import Kernel
 from dicomae.tables import EMBEDDINGS, HEADERS, SAMPLE
 
 COLUMNS = elements.COLUMNS
@@ -38,8 +39,8 @@ def of_split(
     spark: SparkSession, root: Path, spec: FeatureSpec, split: str
 ) -> tuple[list[str], npt.NDArray[np.float32]]:
     """A part of the sample on the driver: SOPInstanceUIDs in order, and their X (n, width)."""
-    chosen = delta.read(spark, root, SAMPLE).where(F.col("split") == split)
-    headers = delta.read(spark, root, HEADERS).join(
+    chosen = frames.read(spark, root, SAMPLE).where(F.col("split") == split)
+    headers = frames.read(spark, root, HEADERS).join(
         chosen.select("SOPInstanceUID"), "SOPInstanceUID", how="left_semi"
     )
     rows = encode(headers, spec).toArrow().sort_by("SOPInstanceUID")
@@ -48,8 +49,8 @@ def of_split(
 
 def training_rows(spark: SparkSession, root: Path, keys: Sequence[str]) -> pa.Table:
     """Rows of the training part on the driver, ordered by UID: `COLUMNS`, the elements `keys`, PatientID."""
-    train = delta.read(spark, root, SAMPLE).where(F.col("split") == "train")
-    headers = delta.read(spark, root, HEADERS).join(train, "SOPInstanceUID", how="left_semi")
+    train = frames.read(spark, root, SAMPLE).where(F.col("split") == "train")
+    headers = frames.read(spark, root, HEADERS).join(train, "SOPInstanceUID", how="left_semi")
     kept = F.map_filter("elements", lambda key, _: key.isin(*keys))
     rows = headers.select(*COLUMNS, "PatientID").withColumn("elements", kept)
     return rows.toArrow().sort_by("SOPInstanceUID")
@@ -80,32 +81,6 @@ def embedding_kernel(
         )
 
     return kernel
-
-
-def pack(X: npt.NDArray[np.float32]) -> pa.Array:
-    """Rows of X as binary values, without a copy of each row in Python."""
-    n, width = X.shape
-    offsets = np.arange(n + 1, dtype=np.int32) * (4 * width)
-    data = pa.py_buffer(np.ascontiguousarray(X, dtype="<f4"))
-    return pa.Array.from_buffers(pa.binary(), n, [None, pa.py_buffer(offsets), data])
-
-
-def unpack(packed: pa.ChunkedArray, width: int) -> npt.NDArray[np.float32]:
-    """`pack`'s rows as X again."""
-    return np.frombuffer(b"".join(packed.to_pylist()), dtype="<f4").reshape(-1, width)
-
-
-def as_lists(X: npt.NDArray[np.float32]) -> pa.ListArray:
-    """Rows of X as Arrow lists."""
-    n, width = X.shape
-    offsets = pa.array(np.arange(n + 1, dtype=np.int32) * width)
-    return pa.ListArray.from_arrays(offsets, pa.array(X.reshape(-1), pa.float32()))
-
-
-def as_matrix(lists: pa.Array | pa.ChunkedArray, width: int) -> npt.NDArray[np.float32]:
-    """Arrow lists of one length as a matrix (n, width)."""
-    array = lists.combine_chunks() if isinstance(lists, pa.ChunkedArray) else lists
-    return np.asarray(array.flatten(), dtype=np.float32).reshape(-1, width)
 
 
 def _model(model_id: str, weights: "Broadcast[bytes]") -> TagAutoencoder:

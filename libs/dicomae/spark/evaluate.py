@@ -12,7 +12,7 @@ from pyspark.sql import SparkSession
 from dicomae.dicom.keys import shown_key
 from dicomae.evaluation.cards import Column
 from dicomae.features.spec import FeatureSpec
-from dicomae.lake import delta
+from dicomae.spark import frames
 from dicomae.tables import ASSIGNMENTS, HEADERS, SAMPLE
 
 
@@ -46,10 +46,10 @@ class Assigned:
 
 def assigned(spark: SparkSession, root: Path, model_id: str, split: str) -> Assigned:
     """Labels, patients and clusters of a split under one model."""
-    sample = delta.read(spark, root, SAMPLE).where(f"split = '{split}'").drop("run_id", "split")
-    clusters = delta.read(spark, root, ASSIGNMENTS).where(f"model_id = '{model_id}'")
+    sample = frames.read(spark, root, SAMPLE).where(f"split = '{split}'").drop("run_id", "split")
+    clusters = frames.read(spark, root, ASSIGNMENTS).where(f"model_id = '{model_id}'")
     chosen = clusters.select("SOPInstanceUID", "space", "cluster")
-    patients = delta.read(spark, root, HEADERS).select("SOPInstanceUID", "PatientID")
+    patients = frames.read(spark, root, HEADERS).select("SOPInstanceUID", "PatientID")
     joined = sample.join(chosen, "SOPInstanceUID", how="inner").join(patients, "SOPInstanceUID", how="inner")
     rows = joined.toArrow().sort_by("SOPInstanceUID")
     spaces = {

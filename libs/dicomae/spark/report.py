@@ -7,12 +7,13 @@ import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from dicomae.codes import FileStatus
 from dicomae.config import Config
 from dicomae.dicom.keys import shown_key
-from dicomae.errors import FileStatus
 from dicomae.evaluation.cards import MINIMUM_PATIENTS
 from dicomae.lake import delta
 from dicomae.report.data import ReportData
+from dicomae.spark import frames
 from dicomae.tables import (
     ASSIGNMENTS,
     EMBEDDINGS,
@@ -34,12 +35,12 @@ _IS_FILE = f"status <> '{FileStatus.CONTAINER}'"  # a container is none: its mem
 
 def report_data(spark: SparkSession, root: Path, config: Config) -> ReportData:
     """The report's data; parts whose job has not run are empty."""
-    headers = delta.read(spark, root, HEADERS)
+    headers = frames.read(spark, root, HEADERS)
     return ReportData(
         title=TITLE,
         metrics=delta.read_small(root, METRICS),
-        file_status=_counts(delta.read(spark, root, FILES).where(_IS_FILE), "status"),
-        quarantine_reasons=_counts(delta.read(spark, root, QUARANTINE), "reason"),
+        file_status=_counts(frames.read(spark, root, FILES).where(_IS_FILE), "status"),
+        quarantine_reasons=_counts(frames.read(spark, root, QUARANTINE), "reason"),
         tag_statistics=_decided(delta.read_small(root, TAG_STATISTICS)),
         body_part_sources=_counts(headers, "body_part_source"),
         modalities=modality_counts(headers),
@@ -95,10 +96,10 @@ def _map_rows(spark: SparkSession, root: Path) -> pa.Table | None:
     if not chosen:
         return None
     k = _elbow(delta.read_small(root, METRICS))
-    sample = delta.read(spark, root, SAMPLE).where("split = 'test'").drop("run_id")
+    sample = frames.read(spark, root, SAMPLE).where("split = 'test'").drop("run_id")
     mine = F.col("model_id") == chosen[0]
-    embedded = delta.read(spark, root, EMBEDDINGS).where(mine).select("SOPInstanceUID", "embedding")
-    clusters = delta.read(spark, root, ASSIGNMENTS).where(mine & (F.col("space") == "compressed"))
+    embedded = frames.read(spark, root, EMBEDDINGS).where(mine).select("SOPInstanceUID", "embedding")
+    clusters = frames.read(spark, root, ASSIGNMENTS).where(mine & (F.col("space") == "compressed"))
     cluster = F.col("cluster")[k] if k is not None else F.lit(None).cast("int")
     rows = sample.join(embedded, "SOPInstanceUID", how="inner").join(
         clusters.select("SOPInstanceUID", cluster.alias("cluster")), "SOPInstanceUID", how="left"

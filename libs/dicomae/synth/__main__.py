@@ -1,36 +1,27 @@
-"""`python -m dicomae.synth`: writes a synthetic PACS, or a table of its headers."""
+"""Write a synthetic PACS of real DICOM files (`dicomae.spark.synth` makes a table of headers alone)."""
 
 import argparse
-import json
 import os
 import sys
-import time
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from tqdm import tqdm
 
-from dicomae.errors import DicomaeError, UsageError
-from dicomae.synth import archive
+from dicomae.errors import UsageError
+from dicomae.synth import archive, command
+from dicomae.synth.command import Parser
 
 _EXAMPLES = """examples:
   python -m dicomae.synth --out pacs --files 3000 --seed 1
       3,000 DICOM files below pacs/night-01, their truth in pacs-truth.parquet
   python -m dicomae.synth --out pacs --files 25000 --seed 1 --nights 5
       five folders night-01 to night-05; later ones bring more of earlier patients
-  python -m dicomae.synth --headers-only --rows 1000000 --tables tables --seed 1
-      a headers table for benchmarks, with no file behind it
 The same arguments give the same bytes. The last line of standard output is one JSON object."""
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message}; see --help")
-
-
-def parser() -> argparse.ArgumentParser:
-    """The command line of this module; a bad call raises `UsageError`."""
-    made = _Parser(
+def _parser() -> Parser:
+    made = Parser(
         "python -m dicomae.synth",
         description=__doc__,
         epilog=_EXAMPLES,
@@ -57,26 +48,12 @@ def parser() -> argparse.ArgumentParser:
     add(
         "--workers", type=int, default=os.cpu_count() or 1, metavar="W", help="processes (default: all cores)"
     )
-    add("--headers-only", action="store_true", help="write the Delta table `headers` by Spark, and no file")
-    add("--rows", type=int, metavar="N", help="rows of that table")
-    add("--tables", type=Path, metavar="DIR", help="folder of the Delta tables")
     return made
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Exit code: 0, 1 after a failure, 2 after a bad call."""
-    started = time.monotonic()
-    try:
-        options = parser().parse_args(arguments)
-        summary = _write_table(options) if options.headers_only else _write_files(options)
-    except UsageError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2
-    except (DicomaeError, OSError) as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 1
-    sys.stdout.write(json.dumps({**summary, "seconds": round(time.monotonic() - started, 2)}) + "\n")
-    return 0
+    return command.run(_parser(), _write_files, arguments)
 
 
 def _write_files(options: argparse.Namespace) -> dict[str, object]:
@@ -109,17 +86,6 @@ def _generate(made: archive.Arguments, out: Path, truth: Path, workers: int) -> 
             bar.update(len(study))
     archive.write_truth(rows, made, truth)
     return rows
-
-
-def _write_table(options: argparse.Namespace) -> dict[str, object]:
-    if options.rows is None or options.tables is None:
-        raise UsageError("--headers-only needs --rows and --tables; see --help")
-    if options.rows < 1:
-        raise UsageError(f"--rows must be at least 1, not {options.rows}")
-    from dicomae.spark.synth import write_headers  # Spark is needed in this mode alone
-
-    written = write_headers(options.tables, options.rows, options.seed)
-    return {"job": "synth", "rows": written, "tables": str(options.tables)}
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
 
+from dicomae.ingest import commits
 from dicomae.lake import parts, sql
 from dicomae.lake.parts import PartWriter
 from dicomae.ledger import edits
@@ -33,7 +34,7 @@ def test_only_the_rows_that_are_named_change(spark: SparkSession, root: Path, tm
             edits.marked(FILES, "rows WHERE path = 'c'", vanished=True),
         ]
         wanted = edits.wanted(session, found, tmp_path)
-    written = edits.apply(spark, wanted, root).to_pylist()
+    written = commits.apply(spark, wanted, root).to_pylist()
     become = {row["part"]: row["path"] for row in written}
     assert set(become) == {one, other}
     assert become[other] is None
@@ -49,7 +50,7 @@ def test_a_path_may_hold_what_sql_gives_a_meaning(spark: SparkSession, root: Pat
         sql.name_files(session, "rows", [root / FILES.name / part], FILES.schema)
         found = [edits.dropped(FILES, f"rows WHERE path = {sql.quoted(hostile)}")]
         wanted = edits.wanted(session, found, tmp_path)
-    (row,) = edits.apply(spark, wanted, root).to_pylist()
+    (row,) = commits.apply(spark, wanted, root).to_pylist()
     assert pq.ParquetFile(root / FILES.name / row["path"]).read()["path"].to_pylist() == ["b"]
 
 
@@ -67,6 +68,6 @@ def test_row_groups_are_bounded_in_bytes_and_edited_each_by_itself(
     with sql.connected(root, tmp_path) as database, database.session() as session:
         sql.name_files(session, "rows", [root / FILES.name / part], FILES.schema)
         wanted = edits.wanted(session, [edits.dropped(FILES, "rows WHERE path IN ('b', 'e')")], tmp_path)
-    (row,) = edits.apply(spark, wanted, root).to_pylist()
+    (row,) = commits.apply(spark, wanted, root).to_pylist()
     kept = pq.ParquetFile(root / FILES.name / row["path"]).read(["path"])
     assert kept["path"].to_pylist() == ["a", "c", "d", "f"]

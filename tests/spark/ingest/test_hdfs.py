@@ -112,8 +112,8 @@ def test_a_path_that_may_not_be_seen_is_not_taken_for_a_missing_one(tmp_path: Pa
     hdfs.do("-chmod", "700", "/hidden")
     # In another process, for this one would keep the JVM.
     code = (
-        "import sys; from dicomae.dicom import source; paths = ['/gone', '/hidden/1'];"
-        "print(*source.list_paths(source.open_filesystem(sys.argv[1]), paths).failures, sep='\\n')"
+        "import sys; from dicomae.sources import listing, uris; paths = ['/gone', '/hidden/1'];"
+        "print(*listing.list_paths(uris.open_filesystem(sys.argv[1]), paths).failures, sep='\\n')"
     )
     command, env = [sys.executable, "-c", code, f"{hdfs.uri}/"], hdfs.environment("reader")
     told = subprocess.run(command, check=True, capture_output=True, text=True, env=env).stdout.splitlines()

@@ -19,8 +19,9 @@ from ingesting import Ingesting
 from pyspark.sql import SparkSession
 
 from dicomae import tables
+from dicomae.codes import Reason
 from dicomae.config import Config
-from dicomae.errors import Reason, UsageError
+from dicomae.errors import UsageError
 from dicomae.ingest import origins, summary
 from dicomae.lake import delta
 from dicomae.ledger import changes

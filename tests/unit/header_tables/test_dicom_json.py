@@ -14,7 +14,8 @@ from pydicom import dcmwrite
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
-from dicomae.errors import Reason, UsageError
+from dicomae.codes import Reason
+from dicomae.errors import UsageError
 from dicomae.header_tables.convert import ColumnMap, from_table, paths
 from dicomae.headers.parse import HEADER, parse_headers
 

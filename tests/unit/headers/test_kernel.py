@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mutants import BIG, EXPLICIT, IMPLICIT, SHARED, check_equal, element, part10
 
+from dicomae.codes import Reason
 from dicomae.dicom import charset, vr
-from dicomae.errors import Reason
 from dicomae.headers import decimals, kernel, keybook, layout, parse
 from dicomae.headers.parse import Arena, parse_headers
 

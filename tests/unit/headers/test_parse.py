@@ -16,7 +16,7 @@ from oracle import pydicom_key, pydicom_text
 from pydicom.dataset import Dataset, FileMetaDataset
 from xxhash import xxh3_128_hexdigest
 
-from dicomae.errors import Reason
+from dicomae.codes import Reason
 from dicomae.headers import dataset, parse
 from dicomae.headers.parse import parse_headers
 

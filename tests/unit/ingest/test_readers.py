@@ -14,7 +14,7 @@ from files import write_file
 from filesystems import Spy
 
 from dicomae import config
-from dicomae.errors import Reason
+from dicomae.codes import Reason
 from dicomae.ingest import readers
 from dicomae.lake.pieces import Piece
 from dicomae.ledger.outcome import as_listing

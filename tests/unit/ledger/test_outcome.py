@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from dicomae import tables
-from dicomae.errors import Reason
+from dicomae.codes import Reason
 from dicomae.headers.batch import Failure, HeaderBatch
 from dicomae.headers.parse import parse_headers
 from dicomae.ledger import outcome

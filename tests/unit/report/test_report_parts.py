@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from tests.unit.report.report_data import all_rows, embeddings, metrics_table, runs_table
 
-from dicomae.errors import FileStatus, Reason
+from dicomae.codes import FileStatus, Reason
 from dicomae.report import clusters, embedding_map, palette, provenance, wording
 from dicomae.report.data import Metrics
 

@@ -18,7 +18,7 @@ import pytest
 from files import write_file
 from filesystems import Spy
 
-from dicomae.errors import Reason
+from dicomae.codes import Reason
 from dicomae.sources import archives, members, tar_members, zip_members
 from dicomae.sources.listing import LISTED
 from dicomae.sources.reading import read_headers

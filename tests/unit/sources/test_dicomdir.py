@@ -6,7 +6,8 @@ from files import write_dicomdir
 from filesystems import Spy
 from pydicom import config
 
-from dicomae.errors import Reason, UsageError
+from dicomae.codes import Reason
+from dicomae.errors import UsageError
 from dicomae.sources import dicomdir
 
 LOCAL = pafs.LocalFileSystem()

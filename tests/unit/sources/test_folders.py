@@ -9,7 +9,7 @@ import pyarrow.fs as pafs
 import pytest
 from filesystems import Spy
 
-from dicomae.errors import Reason
+from dicomae.codes import Reason
 from dicomae.sources import listing
 from dicomae.sources.folders import TOGETHER, list_folders
 

@@ -1,4 +1,4 @@
-"""What HDFS needs is asked for before libhdfs would crash the process; with a cluster: spark/ingest/test_hdfs.py."""
+"""What HDFS needs is asked for before libhdfs would crash the process (with a cluster: spark/ingest)."""
 
 from pathlib import Path
 

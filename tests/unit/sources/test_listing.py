@@ -5,7 +5,7 @@ import threading
 import pyarrow.fs as pafs
 from filesystems import Spy
 
-from dicomae.errors import Reason
+from dicomae.codes import Reason
 from dicomae.sources import listing
 
 LOCAL = pafs.LocalFileSystem()

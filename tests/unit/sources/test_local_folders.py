@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow.fs as pafs
 import pytest
 
-from dicomae.errors import Reason
+from dicomae.codes import Reason
 from dicomae.sources import local_folders
 from dicomae.sources.folders import list_folders
 

@@ -12,7 +12,7 @@ import pyarrow.fs as pafs
 import pytest
 from filesystems import Spy
 
-from dicomae.errors import Reason
+from dicomae.codes import Reason
 from dicomae.headers import plain
 from dicomae.headers.parse import HEADER
 from dicomae.sources import reading

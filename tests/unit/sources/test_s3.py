@@ -14,7 +14,8 @@ from files import write_file
 from filesystems import Spy
 from s3server import serving
 
-from dicomae.errors import Reason, UsageError
+from dicomae.codes import Reason
+from dicomae.errors import UsageError
 from dicomae.sources import archives, inventory, uris
 from dicomae.sources.folders import list_folders
 from dicomae.sources.reading import read_headers

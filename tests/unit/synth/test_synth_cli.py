@@ -69,8 +69,6 @@ def test_the_same_call_makes_what_is_missing_again(
         ([], "--files"),
         (["--files", "many"], "many"),
         (["--files", "24", "--colour", "red"], "--colour"),
-        (["--headers-only"], "--rows"),
-        (["--headers-only", "--rows", "0", "--tables", "t"], "--rows"),
     ],
 )
 def test_bad_calls_are_one_sentence_and_code_2(

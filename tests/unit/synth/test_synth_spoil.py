@@ -9,7 +9,7 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset
 
-from dicomae.errors import Reason
+from dicomae.codes import Reason
 from dicomae.headers.parse import parse_headers
 from dicomae.synth import spoil
 
