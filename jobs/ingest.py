@@ -1,4 +1,4 @@
-"""Read the headers of DICOM files into the tables headers, quarantine and files.
+"""Read the headers of DICOM files into the tables headers and files.
 
 Only what is new or changed since the last run is read; pixel data never is. Each file ends as exactly
 one row of `files`: parsed, duplicate, duplicate_uid_conflict or quarantined with its reason. SIGTERM

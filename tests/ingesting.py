@@ -16,7 +16,7 @@ from dicomae.ingest.ingest import Ingest, check, ingest, retry
 from dicomae.lake import delta, sql
 from dicomae.lake.location import Location
 
-LEDGER = (tables.FILES, tables.HEADERS, tables.QUARANTINE)
+LEDGER = (tables.FILES, tables.HEADERS)
 
 
 class Ingesting:
@@ -56,6 +56,10 @@ class Ingesting:
     def table(self, table: tables.Table) -> dict[str, dict[str, Any]]:
         """Rows by file name."""
         return {Path(row["path"]).name: row for row in delta.read_small(self.root, table).to_pylist()}
+
+    def quarantine(self) -> dict[str, dict[str, Any]]:
+        """Quarantined rows by file name."""
+        return {name: row for name, row in self.table(tables.FILES).items() if row["status"] == "quarantined"}
 
     def versions(self) -> dict[str, int]:
         return {t.name: delta.version(self.root, t) for t in tables.ALL}

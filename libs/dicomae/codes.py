@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """Why a file is in `quarantine`: a closed list, the codes that the table shows."""
+    """Why a file is quarantined: the codes of `files.reason`."""
 
     EMPTY = "empty"
     NOT_DICOM = "not_dicom"

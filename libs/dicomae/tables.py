@@ -45,8 +45,9 @@ FILES = Table(
         ("size", pa.int64()),  # bytes; null for a folder that could not be listed
         ("mtime", TIME),
         ("etag", pa.string()),  # of an object store's inventory
-        ("status", pa.string()),  # errors.FileStatus
-        ("reason", pa.string()),  # errors.Reason; unless quarantined, why it could not be read again
+        ("status", pa.string()),  # codes.FileStatus
+        ("reason", pa.string()),  # codes.Reason; unless quarantined, why it could not be read again
+        ("detail", pa.string()),  # the reason in words; no patient value
         ("attempts", pa.int32()),
         ("SOPInstanceUID", pa.string()),  # null unless one was read
         ("content_hash", pa.string()),  # of the data set up to the pixel data
@@ -89,18 +90,6 @@ HEADERS = Table(
         ("element_errors", TEXTS),
     ),
     cluster_by=("Modality", "run_id"),
-)
-
-QUARANTINE = Table(
-    "quarantine",
-    ("path",),
-    _schema(
-        ("path", pa.string()),
-        ("size", pa.int64()),
-        ("reason", pa.string()),  # errors.Reason
-        ("detail", pa.string()),  # no patient value
-        ("attempts", pa.int32()),
-    ),
 )
 
 SAMPLE = Table(
@@ -243,7 +232,6 @@ RUNS = Table(
 ALL = (
     FILES,
     HEADERS,
-    QUARANTINE,
     SAMPLE,
     TAG_STATISTICS,
     FEATURE_SPECS,

@@ -24,7 +24,7 @@ from memory import Memory
 from dicomae.lake import delta, sql
 from dicomae.lake.parts import PART, new_name
 from dicomae.ledger import balance, identity, known_folders
-from dicomae.ledger import changes as ledger
+from dicomae.ledger.changes import Changes, compared
 from dicomae.ledger.listings import Listed
 from dicomae.tables import FILES, HEADERS, Table
 
@@ -42,8 +42,9 @@ _LISTED = (
 )
 _LISTING = f"{_LISTED}, NULL::VARCHAR AS reason, NULL::VARCHAR AS detail, 0::INTEGER AS attempts"
 _FILES = f"""{_LISTED}, NULL::VARCHAR AS container, 'parsed' AS status, NULL::VARCHAR AS reason,
-    1::INTEGER AS attempts, {_UID} AS SOPInstanceUID, md5(i::VARCHAR) AS content_hash,
-    NULL::VARCHAR AS original_path, false AS vanished, '20240501T120000-ingest-000000' AS run_id"""
+    NULL::VARCHAR AS detail, 1::INTEGER AS attempts, {_UID} AS SOPInstanceUID,
+    md5(i::VARCHAR) AS content_hash, NULL::VARCHAR AS original_path, false AS vanished,
+    '20240501T120000-ingest-000000' AS run_id"""
 _HEADERS = f"""{_PATH} AS path, {_UID} AS SOPInstanceUID, md5(i::VARCHAR) AS content_hash,
     '20240501T120000-ingest-000000' AS run_id"""
 _VISITED = (
@@ -104,14 +105,14 @@ def measure(root: Path, rows: int) -> dict[str, float]:
             write(_VISITED.format(settled=settled), staging / new_name(), start, stop, FOLDER_FILES)
             for settled, start, stop in (("true", 0, rows), ("false", new.start, new.stop))
         ]
-        began = known_folders.state(root)
+        began = known_folders.ledger_state(root)
         timed(steps, "remember", lambda: known_folders.remember(database, TOP, visited, began, "run"))
-        timed(steps, "known", lambda: known_folders.known(database, TOP, began))
+        timed(steps, "known", lambda: known_folders.remembered(database, TOP, began))
         night = Listed(came, len(new), 0, visited, settled=rows // FOLDER_FILES, trusted=rows)
         whole = Listed([*seen, *came], rows + len(new), 0)
 
-        def changes(listed: Listed) -> ledger.Changes:
-            return ledger.changes(database, listed, TOP, "/", TOGETHER)
+        def changes(listed: Listed) -> Changes:
+            return compared(database, listed, TOP, "/", TOGETHER)
 
         timed(steps, "changes, trusting folders", lambda: changes(night))
         timed(steps, "changes, after every file", lambda: changes(whole))

@@ -1,6 +1,6 @@
 """Commits of an ingest, in the order that makes a crash harmless.
 
-    headers ──► quarantine ──► files
+    headers ──► files
 
 Each table has its commit, the ledger the last: after a crash at any point the files are read again and found
 to be there. What another run has overtaken starts again from the edits, as the tables stand then.
@@ -19,9 +19,9 @@ from dicomae.lake.location import Location
 from dicomae.lake.parts import PART
 from dicomae.ledger.edits import EDITED, Edits, editor
 from dicomae.spark import tasks
-from dicomae.tables import FILES, HEADERS, QUARANTINE, Table
+from dicomae.tables import FILES, HEADERS, Table
 
-_ORDER = (HEADERS, QUARANTINE, FILES)
+_ORDER = (HEADERS, FILES)
 _TRIES = 20
 
 # Edits that are to go with a commit as the tables stand now, written below a folder.

@@ -1,4 +1,4 @@
-"""Pieces of work to parts of `headers`, `files` and `quarantine`, all unseen until they are committed."""
+"""Pieces of work to parts of `headers` and `files`, unseen until they are committed."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from dicomae.lake.parts import PART, PartWriter
 from dicomae.lake.pieces import Piece
 from dicomae.ledger import outcome
 from dicomae.spark import tasks
-from dicomae.tables import FILES, HEADERS, QUARANTINE
+from dicomae.tables import FILES, HEADERS
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Parsing:
 
 
 def parse(spark: SparkSession, todo: Sequence[Piece], parsing: Parsing) -> pa.Table:
-    """Read pieces, a task for each; it writes a part of each table, all three under the same name.
+    """Read pieces, a task for each; it writes a part of each table, both under the same name.
 
     Returns
     -------
@@ -44,7 +44,7 @@ def parse(spark: SparkSession, todo: Sequence[Piece], parsing: Parsing) -> pa.Ta
 def _parser(parsing: Parsing) -> Callable[[Piece], Iterator[pa.RecordBatch]]:
     def task(piece: Piece) -> Iterator[pa.RecordBatch]:
         name = parts.new_name()
-        writers = [PartWriter(parsing.root, table, name) for table in (HEADERS, FILES, QUARANTINE)]
+        writers = [PartWriter(parsing.root, table, name) for table in (HEADERS, FILES)]
         for read in parsing.reader(piece):
             for writer, rows in zip(writers, _rows(read, parsing), strict=True):
                 writer.write(rows)
@@ -54,17 +54,14 @@ def _parser(parsing: Parsing) -> Callable[[Piece], Iterator[pa.RecordBatch]]:
     return task
 
 
-def _rows(read: Read, parsing: Parsing) -> tuple[pa.RecordBatch, pa.RecordBatch, pa.RecordBatch]:
-    """Rows of `HEADERS`, `FILES` and `QUARANTINE`."""
+def _rows(read: Read, parsing: Parsing) -> tuple[pa.RecordBatch, pa.RecordBatch]:
+    """Rows of `HEADERS` and of `FILES`."""
     if read.headers is None:
-        nothing = (pa.RecordBatch.from_pylist([], schema=t.schema) for t in (HEADERS, QUARANTINE))
-        return next(nothing), outcome.container_row(read.listing, parsing.run_id), next(nothing)
+        nothing = pa.RecordBatch.from_pylist([], schema=HEADERS.schema)
+        return nothing, outcome.container_row(read.listing, parsing.run_id)
     paths = read.listing.column("path").take(pa.array(read.headers.index))
     headers = _header_rows(read.headers.headers, paths, parsing)
-    return (
-        headers,
-        *outcome.ledger_rows(read.listing, read.headers, read.container, parsing.run_id),
-    )
+    return headers, outcome.ledger_rows(read.listing, read.headers, read.container, parsing.run_id)
 
 
 def _header_rows(read: pa.RecordBatch, paths: pa.Array, parsing: Parsing) -> pa.RecordBatch:

@@ -31,9 +31,8 @@ from dicomae.lake.location import Location
 from dicomae.lake.parts import PART
 from dicomae.lake.pieces import Piece
 from dicomae.lake.sql import Database
-from dicomae.ledger import balance, identity, known_folders
-from dicomae.ledger import changes as ledger
-from dicomae.ledger.changes import Changes
+from dicomae.ledger import balance, identity, known_folders, marks
+from dicomae.ledger.changes import Changes, compared, orphaned, to_retry
 from dicomae.ledger.edits import Edits
 from dicomae.ledger.listings import Listed, Wish
 from dicomae.runtime import progress
@@ -41,9 +40,9 @@ from dicomae.runtime.job import Context, staging_folder
 from dicomae.runtime.progress import Seen, step
 from dicomae.runtime.stopping import on_sigterm
 from dicomae.sources import archives, uris
-from dicomae.tables import FILES, HEADERS, QUARANTINE
+from dicomae.tables import FILES, HEADERS
 
-WRITES = (HEADERS, QUARANTINE, FILES)
+WRITES = (HEADERS, FILES)
 _TASKS_PER_CORE = 4  # so that a slow folder does not hold up the end
 _FILES_A_TASK = 1000  # at least: to start a task takes as long as reading these
 
@@ -77,13 +76,13 @@ def ingest(run: Ingest, origin: Origin) -> dict[str, Any]:
     UsageError
         There is no file.
     """
-    began = known_folders.state(run.database.root)
+    began = known_folders.ledger_state(run.database.root)
     listed = _listed(run, origin, began)
     if listed.files + listed.failures + listed.trusted == 0:
         raise UsageError(f"{origin.name}: no files here")
     with step(run.spark, f"comparing {listed.files:,} files with the ledger"):
         together = run.config.ingest.files_per_commit
-        changes = ledger.changes(run.database, listed, origin.top, origin.reach, together)
+        changes = compared(run.database, listed, origin.top, origin.reach, together)
     unanswered = pieces.rows(pieces.whole(changes.unanswered))
     if unanswered:
         progress.note(f"  not answered: {unanswered:,} files that are known; they stay as they were")
@@ -96,7 +95,7 @@ def ingest(run: Ingest, origin: Origin) -> dict[str, Any]:
     return {"source": origin.top, **told, **ended}
 
 
-def _listed(run: Ingest, origin: Origin, state: known_folders.State) -> Listed:
+def _listed(run: Ingest, origin: Origin, state: known_folders.LedgerState) -> Listed:
     """The listing; where folders are trusted, without the files of those that have not changed."""
     found, timeout = run.spark.sparkContext.accumulator(0), run.config.ingest.read_timeout_seconds
     wish = Wish(run.database.staging / "listing", found, timeout)
@@ -110,11 +109,11 @@ def _listed(run: Ingest, origin: Origin, state: known_folders.State) -> Listed:
     return listed
 
 
-def _list_changed(run: Ingest, origin: Origin, wish: Wish, state: known_folders.State) -> Listed | None:
+def _list_changed(run: Ingest, origin: Origin, wish: Wish, state: known_folders.LedgerState) -> Listed | None:
     """The listing without what has not changed; None where all must be listed."""
     if not run.config.ingest.trust_folders or origin.top is None or origin.list_changed is None:
         return None
-    known = known_folders.known(run.database, origin.top, state)
+    known = known_folders.remembered(run.database, origin.top, state)
     return None if known is None else origin.list_changed(run.spark, wish, known)
 
 
@@ -136,7 +135,7 @@ def check_config(config: Config) -> None:
 def retry(run: Ingest, uri: str, reasons: Sequence[str]) -> dict[str, Any]:
     """Read quarantined files below `uri` again, of `reasons` or all; counts of the ledger afterwards."""
     _, top = uris.open_source(uri)
-    changes = ledger.to_retry(run.database, uris.path_prefix(uri) + top, reasons)
+    changes = to_retry(run.database, uris.path_prefix(uri) + top, reasons)
     with on_sigterm(run.stop):
         read, whole = take_in(run, changes, readers.file_reader(uri, run.config.ingest))
         return {"retried": read["files"], **_ended(run, changes, read, whole)}
@@ -168,12 +167,12 @@ def take_in(
             whole = _read(run, todo, reader, tally, "edits", is_table=is_table)
             are_several = pieces.rows(todo) > run.config.ingest.files_per_commit
             if whole and reach is not None and changes.again and are_several:
-                left = pieces.whole(ledger.orphaned(run.database, reach).orphaned)
+                left = pieces.whole(orphaned(run.database, reach).orphaned)
                 whole = _read(run, left, reader, tally, "edits-of-copies", is_table=False)
     read = tally.counts(time.monotonic() - started)
     if whole and changes.ask_for_marks:
         with step(run.spark, "marking what has vanished"):
-            wanted = partial(ledger.marks, run.database, changes)
+            wanted = partial(marks.wanted, run.database, changes)
             _commit(run, wanted, PART.empty_table(), "marks")
     return read, whole
 

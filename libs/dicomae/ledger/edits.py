@@ -1,6 +1,6 @@
 """Edits of Parquet parts: a part that must lose or change rows is written again, under a new name.
 
-This is how every row of `headers`, `files` and `quarantine` changes: copies of the parts concerned take
+This is how every row of `headers` and `files` changes: copies of the parts concerned take
 their place in one commit, which another run either sees whole or makes fail.
 """
 
@@ -23,7 +23,13 @@ _BATCH_ROWS = 4096
 _BY_NAME = {table.name: table for table in tables.ALL}
 
 # Columns that edits give other values.
-_VALUES = {"status": "VARCHAR", "reason": "VARCHAR", "original_path": "VARCHAR", "vanished": "BOOLEAN"}
+_VALUES = {
+    "status": "VARCHAR",
+    "reason": "VARCHAR",
+    "detail": "VARCHAR",
+    "original_path": "VARCHAR",
+    "vanished": "BOOLEAN",
+}
 
 # A part that was edited, and what takes its place.
 EDITED = pa.schema([("part", pa.string()), *PART])
@@ -44,8 +50,8 @@ def dropped(table: Table, rows: str) -> str:
 
 
 def unread(table: Table, rows: str) -> str:
-    """SQL for edits that give rows another `reason`."""
-    return _edits(table, rows, reason="reason")
+    """SQL for edits that give rows another `reason` and `detail`."""
+    return _edits(table, rows, reason="reason", detail="detail")
 
 
 def restated(table: Table, rows: str) -> str:

@@ -1,7 +1,12 @@
-"""One file for each SOPInstanceUID: which rows that were read give way, and which of the held they replace.
+"""One file for each SOPInstanceUID: which file holds it, and which rows give way.
 
-What comes out are edits of Parquet parts (`dicomae.ledger.edits`): of those that tasks have just written,
-and of those that the tables hold.
+    given ──► read ──┐
+                     ├──► candidates ──► losers ──► edits of Parquet parts
+    headers ► holders┘
+
+A candidate is a file that was just read, or one whose row `headers` has. Of several candidates with one UID
+the best holds it, and the others lose it. What comes out are edits (`dicomae.ledger.edits`) of the parts that
+tasks have just written and nobody has committed, and of the parts that the tables have.
 """
 
 from collections.abc import Sequence
@@ -14,8 +19,9 @@ from dicomae.lake import sql
 from dicomae.lake.location import Location
 from dicomae.lake.sql import Database
 from dicomae.ledger import edits
+from dicomae.ledger.conditions import IS_PARSED, IS_QUARANTINED, ITS_FILE
 from dicomae.ledger.edits import Edits, dropped, restated
-from dicomae.tables import FILES, HEADERS, QUARANTINE, RUNS, Table
+from dicomae.tables import FILES, HEADERS, RUNS, Table
 
 
 def contested(database: Database, parts: Sequence[str], same_uid: str, staging: Location) -> Edits:
@@ -24,64 +30,34 @@ def contested(database: Database, parts: Sequence[str], same_uid: str, staging: 
     Parameters
     ----------
     parts : names of the parts of `files` that tasks wrote and nobody has committed.
-    same_uid : `first`: the file that `headers` holds keeps its UID, else the first by path; `newest`: of
-        several contents the one takes it of which a file was modified last. A mere copy never takes it.
+    same_uid : `first`: the file that `headers` has keeps its UID; where it has none, the first by path.
+        `newest`: the content takes the UID of which a file was modified last; a mere copy never takes it.
+
+    Raises
+    ------
+    UsageError
+        Two rows that were read have one path.
     """
     root = database.root
     with database.session() as session:
         sql.name_files(session, "given", [root / FILES.name / part for part in parts], FILES.schema)
-        for table in (HEADERS, FILES, QUARANTINE, RUNS):
+        for table in (HEADERS, FILES, RUNS):
             sql.name_table(session, root, table)
-        _check_paths(session)
-        is_any_unread = _name_read(session)
-        _name_held(session, root)
-        session.execute(_CANDIDATES)
-        newest_first, copies = (_NEWEST_FIRST, _COPIES) if same_uid == "newest" else ("", "")
-        session.execute(_LOST.format(newest_first=newest_first, copies=copies))
-        found = [
-            dropped(HEADERS, "held WHERE is_stale"),
-            dropped(HEADERS, "lost"),
-            restated(FILES, "lost WHERE NOT is_held AND path <> original_path"),
-            dropped(FILES, "known WHERE path IN (SELECT path FROM read)"),
-            dropped(QUARANTINE, "quarantine WHERE path IN (SELECT path FROM given)"),
-        ]
+        check_paths(session)
+        is_any_unread = tell_unread(session)
+        find_holders(session, root)
+        find_losers(session, same_uid)
+        found = _of_what_was_read()
         if is_any_unread:
-            found += [dropped(table, "unread") for table in (FILES, QUARANTINE)]
-            found += [edits.marked(FILES, _GONE, vanished=True), edits.unread(FILES, _STAYS)]
-            found.append(dropped(FILES, _LOST_MEMBERS))
-        if session.execute("SELECT 1 FROM lost WHERE is_held LIMIT 1").fetchall():
+            found += _of_what_was_unread()
+        if session.execute("SELECT 1 FROM losers WHERE is_holder LIMIT 1").fetchall():
             found.append(restated(FILES, _DEMOTED))
         return edits.wanted(session, found, staging)
 
 
-def _name_read(session: duckdb.DuckDBPyConnection) -> bool:
-    """Let SQL know what was `read`, and what is `unread`: could not be read again; whether there is such."""
-    session.execute(_SILENT)
-    is_any = bool(session.execute("SELECT 1 FROM silent LIMIT 1").fetchall())
-    session.execute(f"CREATE TEMP TABLE unread AS {_UNREAD if is_any else 'SELECT * FROM silent'}")
-    session.execute(_READ)
-    return is_any
-
-
-def _name_held(session: duckdb.DuckDBPyConnection, root: Location) -> None:
-    """Let SQL know, as `held`, rows of `headers` that what was read may contest.
-
-    DuckDB reads all columns that are asked for of each row of what it scans: of whole tables these are keys.
-    """
-
-    def parts_of(table: Table, query: str) -> list[Location]:
-        return [root / table.name / part for (part,) in session.execute(query).fetchall()]
-
-    sql.name_files(session, "holders", parts_of(HEADERS, _HOLDERS), HEADERS.schema)
-    session.execute(_HOLDS)
-    session.execute(_KNOWN)
-    sql.name_files(session, "ledger", parts_of(FILES, _OF_HOLDS), FILES.schema)
-    session.execute(_HELD)
-
-
-def _check_paths(session: duckdb.DuckDBPyConnection) -> None:
-    """Files have one path each; of rows of a table made by others only its column map can say so."""
-    (rows, paths) = session.execute("SELECT count(*), count(DISTINCT path) FROM given").fetchall()[0]
+def check_paths(session: duckdb.DuckDBPyConnection) -> None:
+    """Raise UsageError where two rows of `given` have one path; only a column map can let that happen."""
+    ((rows, paths),) = session.execute("SELECT count(*), count(DISTINCT path) FROM given").fetchall()
     if rows != paths:
         raise UsageError(
             f"{rows - paths} rows of the table have the path of another row; "
@@ -89,14 +65,12 @@ def _check_paths(session: duckdb.DuckDBPyConnection) -> None:
         )
 
 
-# What was read again, without an answer, though it had been read: it stays as it was, unless its row of
-# `headers` is lost. Its part has the same name in each table. Of an archive, members whose rows are lost go:
-# it is read again as soon as it is there.
-_SILENT = f"""CREATE TEMP TABLE silent AS SELECT path, part, reason FROM given
-    WHERE status = '{FileStatus.QUARANTINED}' AND reason IN {sql.listed((*NO_FILE, *NO_ANSWER))}"""
+_SILENT = f"""CREATE TEMP TABLE silent AS SELECT path, part, reason, detail FROM given
+    WHERE {IS_QUARANTINED} AND reason IN {sql.listed((*NO_FILE, *NO_ANSWER))}"""
 
+# A file that had been read keeps its row when it is silent; but not where its row of `headers` is missing.
 _UNREAD = f"""WITH known AS (SELECT path, SOPInstanceUID, content_hash, status FROM files
-            WHERE path IN (SELECT path FROM silent) AND status <> '{FileStatus.QUARANTINED}'),
+            WHERE path IN (SELECT path FROM silent) AND NOT {IS_QUARANTINED}),
         kept AS (SELECT path, SOPInstanceUID, content_hash FROM headers
             WHERE path IN (SELECT path FROM known))
     SELECT silent.* FROM silent JOIN known USING (path)
@@ -106,36 +80,33 @@ _UNREAD = f"""WITH known AS (SELECT path, SOPInstanceUID, content_hash, status F
 _READ = """CREATE TEMP TABLE read AS SELECT path, part, mtime, status, SOPInstanceUID, content_hash FROM given
     WHERE path NOT IN (SELECT path FROM unread)"""
 
-_GONE = f"""files WHERE NOT vanished AND coalesce(container, path) IN
-    (SELECT path FROM unread WHERE reason IN {sql.listed(NO_FILE)})"""
 
-_STAYS = """(SELECT files.path, files.part, unread.reason FROM files JOIN unread USING (path)
-    WHERE files.reason IS DISTINCT FROM unread.reason)"""
+def tell_unread(session: duckdb.DuckDBPyConnection) -> bool:
+    """Tell what was read from what could not be read again and keeps its row; whether there is any of that.
 
-_LOST_MEMBERS = f"""(WITH member AS (SELECT path, part, SOPInstanceUID, content_hash FROM files
-        WHERE status = '{FileStatus.PARSED}' AND container IN (SELECT path FROM unread))
-    SELECT path, part FROM member ANTI JOIN
-        (SELECT path, SOPInstanceUID, content_hash FROM headers WHERE path IN (SELECT path FROM member))
-        USING (path, SOPInstanceUID, content_hash))"""
+    In: `given`, `files`, `headers`. Out: `unread` (path, part, reason, detail) and `read`, the other rows.
+    """
+    session.execute(_SILENT)
+    is_any = bool(session.execute("SELECT 1 FROM silent LIMIT 1").fetchall())
+    session.execute(f"CREATE TEMP TABLE unread AS {_UNREAD if is_any else 'SELECT * FROM silent'}")
+    session.execute(_READ)
+    return is_any
 
-_IS_READ = "path IN (SELECT path FROM read) OR SOPInstanceUID IN (SELECT SOPInstanceUID FROM read)"
 
-# Parts with rows of `headers` whose file or whose instance has been read again; and those rows.
-_HOLDERS = f"SELECT DISTINCT part FROM headers WHERE {_IS_READ}"
+_IS_CONTESTED = "path IN (SELECT path FROM read) OR SOPInstanceUID IN (SELECT SOPInstanceUID FROM read)"
 
-_HOLDS = f"""CREATE TEMP TABLE holds AS
-    SELECT SOPInstanceUID, content_hash, path, part, run_id FROM holders WHERE {_IS_READ}"""
+_CONTESTED_PARTS = f"SELECT DISTINCT part FROM headers WHERE {_IS_CONTESTED}"
+_CONTESTED_HEADERS = f"""CREATE TEMP TABLE contested_headers AS
+    SELECT SOPInstanceUID, content_hash, path, part, run_id FROM header_parts WHERE {_IS_CONTESTED}"""
 
-# Which part of the ledger has the row of a file that was read, or that holds what was read.
-_KNOWN = """CREATE TEMP TABLE known AS SELECT path, part FROM files
-    WHERE path IN (SELECT path FROM read UNION ALL SELECT path FROM holds)"""
+_CONCERNED_FILES = """CREATE TEMP TABLE concerned_files AS SELECT path, part FROM files
+    WHERE path IN (SELECT path FROM read UNION ALL SELECT path FROM contested_headers)"""
+_CONCERNED_PARTS = "SELECT DISTINCT part FROM concerned_files SEMI JOIN contested_headers USING (path)"
 
-_OF_HOLDS = "SELECT DISTINCT part FROM known SEMI JOIN holds USING (path)"
-
-# A row is stale where its file now holds something else; or where the ledger does, or nothing: a run that was
-# killed before it wrote the ledger has read what is no longer there. Runs have their row of `runs` when they
-# have ended.
-_HELD = """CREATE TEMP TABLE held AS
+# A row of `headers` is stale where its file now holds something else. It is stale, too, where the ledger says
+# otherwise of a file that was not read: a run that was killed before it wrote the ledger has read what is no
+# longer there. The row of a run in `runs` comes last, so that a run still at work is left alone.
+_HOLDERS = """CREATE TEMP TABLE holders AS
     SELECT h.SOPInstanceUID, h.content_hash, h.path, h.part,
     CASE WHEN now.path IS NOT NULL THEN now.mtime ELSE ledger.mtime END AS mtime,
     CASE WHEN now.path IS NOT NULL
@@ -143,20 +114,41 @@ _HELD = """CREATE TEMP TABLE held AS
          ELSE (ledger.SOPInstanceUID, ledger.content_hash)
                 IS DISTINCT FROM (h.SOPInstanceUID, h.content_hash)
             AND h.run_id IN (SELECT run_id FROM runs) END AS is_stale
-    FROM holds AS h LEFT JOIN read AS now ON h.path = now.path LEFT JOIN ledger ON h.path = ledger.path"""
+    FROM contested_headers AS h LEFT JOIN read AS now ON h.path = now.path
+    LEFT JOIN file_parts AS ledger ON h.path = ledger.path"""
+
+
+def find_holders(session: duckdb.DuckDBPyConnection, root: Location) -> None:
+    """Find the rows of `headers` whose file, or whose UID, was read.
+
+    In: `read`, `headers`, `files`, `runs`. Out: `holders`, with the file's `mtime`, and with `is_stale`,
+    whether the file holds another instance by now; and `concerned_files`, `path` and `part` of the ledger's
+    rows of them.
+
+    DuckDB reads all columns that are asked for, of each row of what it scans. So whole tables are asked for
+    keys alone, and the other columns of those parts alone that hold what is looked for.
+    """
+
+    def parts_of(table: Table, query: str) -> list[Location]:
+        return [root / table.name / part for (part,) in session.execute(query).fetchall()]
+
+    sql.name_files(session, "header_parts", parts_of(HEADERS, _CONTESTED_PARTS), HEADERS.schema)
+    session.execute(_CONTESTED_HEADERS)
+    session.execute(_CONCERNED_FILES)
+    sql.name_files(session, "file_parts", parts_of(FILES, _CONCERNED_PARTS), FILES.schema)
+    session.execute(_HOLDERS)
+
 
 _CANDIDATES = f"""CREATE TEMP VIEW candidates AS
-    SELECT SOPInstanceUID, content_hash, path, mtime, part, false AS is_held
-    FROM read WHERE status = '{FileStatus.PARSED}'
-    UNION ALL SELECT SOPInstanceUID, content_hash, path, mtime, part, true FROM held WHERE NOT is_stale"""
+    SELECT SOPInstanceUID, content_hash, path, mtime, part, false AS is_holder FROM read WHERE {IS_PARSED}
+    UNION ALL SELECT SOPInstanceUID, content_hash, path, mtime, part, true FROM holders WHERE NOT is_stale"""
 
 _STATUS = (
     f"CASE WHEN content_hash = original_hash THEN '{FileStatus.DUPLICATE}' "
     f"ELSE '{FileStatus.DUPLICATE_UID_CONFLICT}' END AS status"
 )
 
-# Candidates that another one keeps from their UID; `original_path` is its path.
-_LOST = f"""CREATE TEMP TABLE lost AS
+_LOSERS = f"""CREATE TEMP TABLE losers AS
     WITH rivals AS (SELECT * FROM candidates
         WHERE SOPInstanceUID IN (SELECT SOPInstanceUID FROM candidates GROUP BY 1 HAVING count(*) > 1)),
     contents AS (SELECT SOPInstanceUID, content_hash, max(mtime) AS newest
@@ -165,18 +157,66 @@ _LOST = f"""CREATE TEMP TABLE lost AS
         SELECT *, row_number() OVER best AS place, first_value(path) OVER best AS original_path,
             first_value(content_hash) OVER best AS original_hash
         FROM rivals JOIN contents USING (SOPInstanceUID, content_hash)
-        WINDOW best AS (PARTITION BY SOPInstanceUID ORDER BY {{newest_first}} is_held DESC, path))
+        WINDOW best AS (PARTITION BY SOPInstanceUID ORDER BY {{newest_first}} is_holder DESC, path))
     SELECT *, {_STATUS} FROM ranked WHERE place > 1"""
 
 _NEWEST_FIRST = "newest DESC NULLS LAST,"
 
-# A content is as new as the newest of its files.
+# A content is as new as the newest of its files, copies among them.
 _COPIES = """UNION ALL SELECT SOPInstanceUID, content_hash, mtime FROM files
     WHERE original_path IS NOT NULL AND NOT vanished AND path NOT IN (SELECT path FROM read)
     AND SOPInstanceUID IN (SELECT SOPInstanceUID FROM rivals)"""
 
-# Files of the ledger that lose the UID they had, and the duplicates behind them.
+
+def find_losers(session: duckdb.DuckDBPyConnection, same_uid: str) -> None:
+    """Find the candidates that give way to another one with their UID; `same_uid` is as in `contested`.
+
+    In: `read`, `holders`, `files`. Out: `losers`, each with its new `status`, with the `original_path` and
+    `original_hash` of the file that holds the UID, and with `is_holder`, whether it held the UID before.
+    """
+    session.execute(_CANDIDATES)
+    newest_first, copies = (_NEWEST_FIRST, _COPIES) if same_uid == "newest" else ("", "")
+    session.execute(_LOSERS.format(newest_first=newest_first, copies=copies))
+
+
+def _of_what_was_read() -> list[str]:
+    """Edits for what was read: rows of `headers` that go, and rows of `files` that change or go."""
+    return [
+        dropped(HEADERS, "holders WHERE is_stale"),
+        dropped(HEADERS, "losers"),
+        restated(FILES, "losers WHERE NOT is_holder AND path <> original_path"),
+        dropped(FILES, "concerned_files WHERE path IN (SELECT path FROM read)"),
+    ]
+
+
+# A file that is not there has vanished, and the members of an archive with it.
+_NOT_THERE = f"""files WHERE NOT vanished AND {ITS_FILE} IN
+    (SELECT path FROM unread WHERE reason IN {sql.listed(NO_FILE)})"""
+
+_WITH_REASON = """(SELECT files.path, files.part, unread.reason, unread.detail FROM files
+    JOIN unread USING (path) WHERE files.reason IS DISTINCT FROM unread.reason)"""
+
+# Members of an archive that did not answer, without their row of `headers`: they go, and the archive is read
+# again as soon as it is there.
+_HEADERLESS_MEMBERS = f"""(WITH member AS (SELECT path, part, SOPInstanceUID, content_hash FROM files
+        WHERE {IS_PARSED} AND container IN (SELECT path FROM unread))
+    SELECT path, part FROM member ANTI JOIN
+        (SELECT path, SOPInstanceUID, content_hash FROM headers WHERE path IN (SELECT path FROM member))
+        USING (path, SOPInstanceUID, content_hash))"""
+
+
+def _of_what_was_unread() -> list[str]:
+    """Edits for what could not be read again: its new row goes, and its old one stays, with the reason."""
+    return [
+        dropped(FILES, "unread"),
+        edits.marked(FILES, _NOT_THERE, vanished=True),
+        edits.unread(FILES, _WITH_REASON),
+        dropped(FILES, _HEADERLESS_MEMBERS),
+    ]
+
+
+# Files of the ledger that lose the UID they held, and the copies behind them.
 _DEMOTED = f"""(SELECT path, part, original_path, {_STATUS} FROM (
-    SELECT files.path, files.part, lost.original_path, lost.original_hash, files.content_hash
-    FROM files JOIN lost ON coalesce(files.original_path, files.path) = lost.path
-    WHERE lost.is_held AND files.path <> lost.original_path))"""
+    SELECT files.path, files.part, losers.original_path, losers.original_hash, files.content_hash
+    FROM files JOIN losers ON coalesce(files.original_path, files.path) = losers.path
+    WHERE losers.is_holder AND files.path <> losers.original_path))"""

@@ -17,71 +17,76 @@ import pyarrow.parquet as pq
 from dicomae.lake import delta, location, sql
 from dicomae.lake.location import Location
 from dicomae.lake.sql import Database
-from dicomae.ledger import changes
+from dicomae.ledger import doubt
+from dicomae.ledger.conditions import FOLDER_OF
 from dicomae.ledger.listings import FOLDERS, VISITED
 from dicomae.tables import FILES, HEADERS
 
 KEPT = "_folders"
 
 
-class State(NamedTuple):
+class LedgerState(NamedTuple):
     """The newest commits of the ledger, and of the rows that it speaks of."""
 
     files: delta.Commit
     headers: delta.Commit
 
 
-def state(root: Location) -> State:
+def ledger_state(root: Location) -> LedgerState:
     """What the ledger is now; no other run has written where it is the same."""
-    return State(*(delta.last_commit(root, table) for table in (FILES, HEADERS)))
+    return LedgerState(*(delta.last_commit(root, table) for table in (FILES, HEADERS)))
 
 
-def known(database: Database, top: str, now: State) -> Location | None:
-    """The folders below `top` as the last whole run left them, a file of `FOLDERS`; None where none has.
+def remembered(database: Database, top: str, now: LedgerState) -> Location | None:
+    """The folders below `top` as the last whole run left them, a file of `FOLDERS`; None when there is none.
 
-    Without a mark are those in doubt: that hold a file in quarantine, which may have been cut while it was
-    written and is whole now, or one that could not be read again; and, where other runs have written since,
-    those with rows that these wrote, of which the ledger has not as many files as were seen, or whose rows of
-    `headers` are lost.
+    A folder in doubt has no mark, so that it is listed again. These are in doubt:
+
+    - a folder with a quarantined file, which may have been cut while it was written and be whole now;
+    - a folder with a file that could not be read again;
+    - when other runs have written the tables since: a folder with rows that they wrote, a folder with
+      half-written rows, and one of which the ledger has another number of files than was seen.
 
     Parameters
     ----------
-    now : the ledger's `state`.
+    now : the `ledger_state`.
     """
-    remembered = database.staging / "remembered-folders.parquet"
+    copied = database.staging / "remembered-folders.parquet"
     try:
-        location.copy(_place(database.root, top), remembered)  # another run may put its own in its place
-        about = location.parquet_file(remembered).metadata
+        location.copy(_place(database.root, top), copied)  # another run may put its own in its place
+        about = location.parquet_file(copied).metadata
         then = _noted(about)
     except (OSError, ValueError):  # never written; or not yet on the disk when the power failed
         return None
     if then == now:
-        return remembered if about.num_rows else None
+        return copied if about.num_rows else None
     # Restored from a backup, made anew, or its log was cleaned.
     written = delta.parts_since(database.root, FILES, then.files)
     if written is None or None in _runs_since(database.root, then):
         return None
-    doubted = changes.interrupted(database.root)
+    doubted = doubt.interrupted(database.root)
     with database.session() as session:
-        sql.name_files(session, "remembered", [remembered], FOLDERS)
+        sql.name_files(session, "remembered", [copied], FOLDERS)
         sql.name_files(session, "written", written, FILES.schema)
         sql.name_table(session, database.root, FILES)
-        changes.name_lost(session, database.root, doubted)
+        doubt.name_half_written(session, database.root, doubted)
         path = database.staging / "known-folders.parquet"
         rows = sql.write(session, _KNOWN, path)
     return path if rows else None
 
 
-def remember(database: Database, top: str, visited: Sequence[Location], began: State, run_id: str) -> None:
+def remember(
+    database: Database, top: str, visited: Sequence[Location], began: LedgerState, run_id: str
+) -> None:
     """Keep what a whole run visited (files of `VISITED`) for the next one, and what the ledger is.
 
     Parameters
     ----------
-    began : the ledger's `state` before anything was listed. Where other runs have written since, this is what
-        is kept: they may have seen the files otherwise.
+    began : the `ledger_state` before anything was listed. This is what is kept when other runs have written
+        since, for they may have seen the files otherwise.
     """
     written, place = database.staging / "visited-folders.parquet", _place(database.root, top)
-    now = state(database.root)
+    now = ledger_state(database.root)
     have_others = any(runs is None or runs - {run_id} for runs in _runs_since(database.root, began))
     note = json.dumps(began if have_others else now)
     with database.session() as session:
@@ -92,13 +97,13 @@ def remember(database: Database, top: str, visited: Sequence[Location], began: S
     location.move(written, place)
 
 
-def _runs_since(root: Location, then: State) -> list[set[str] | None]:
+def _runs_since(root: Location, then: LedgerState) -> list[set[str] | None]:
     return [delta.runs_since(root, *each) for each in ((FILES, then.files), (HEADERS, then.headers))]
 
 
-def _noted(about: pq.FileMetaData) -> State:
+def _noted(about: pq.FileMetaData) -> LedgerState:
     note = about.metadata.get(sql.NOTE.encode(), b"")
-    return State(*(delta.Commit(*commit) for commit in json.loads(note)))
+    return LedgerState(*(delta.Commit(*commit) for commit in json.loads(note)))
 
 
 def _place(root: Location, top: str) -> Location:
@@ -107,13 +112,14 @@ def _place(root: Location, top: str) -> Location:
 
 _IN_PLACE = "container IS NULL AND NOT vanished"
 
-_VISITED = f"""SELECT path, files, CASE WHEN path NOT IN (SELECT {changes.FOLDER_OF} FROM files
+_VISITED = f"""SELECT path, files, CASE WHEN path NOT IN (SELECT {FOLDER_OF} FROM files
         WHERE reason IS NOT NULL AND {_IN_PLACE}) THEN mark ELSE '' END AS mark
     FROM visited"""
 
 _KNOWN = f"""SELECT path, files, CASE WHEN coalesce(files_now, 0) = files AND NOT coalesce(is_doubtful, false)
         THEN mark ELSE '' END AS mark
     FROM remembered LEFT JOIN (
-        SELECT {changes.FOLDER_OF} AS path, count(*) AS files_now,
-            bool_or(part IN (SELECT part FROM written) OR path IN (SELECT path FROM lost)) AS is_doubtful
+        SELECT {FOLDER_OF} AS path, count(*) AS files_now,
+            bool_or(part IN (SELECT part FROM written)
+                OR path IN (SELECT file FROM half_written)) AS is_doubtful
         FROM files WHERE {_IN_PLACE} GROUP BY 1) USING (path)"""

@@ -1,4 +1,4 @@
-"""What became of files: rows of the ledger and of the quarantine, from a listing and what was read."""
+"""What became of files: rows of the ledger, from a listing and what was read."""
 
 from functools import reduce
 
@@ -6,10 +6,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dicomae import tables
 from dicomae.codes import FileStatus
 from dicomae.headers.batch import Failure, HeaderBatch
 from dicomae.sources.listing import LISTED
+from dicomae.tables import FILES
 
 # A file to be read; or, with reason and detail, what could not be listed.
 LISTING = pa.schema(
@@ -51,8 +51,8 @@ def with_files(listing: pa.RecordBatch, files: pa.RecordBatch) -> pa.RecordBatch
 
 def ledger_rows(
     listing: pa.RecordBatch, read: HeaderBatch, container: str | None, run_id: str
-) -> tuple[pa.RecordBatch, pa.RecordBatch]:
-    """Rows of `FILES` for all of the listing, and rows of `QUARANTINE` for what failed.
+) -> pa.RecordBatch:
+    """Rows of `FILES` for all of the listing.
 
     Parameters
     ----------
@@ -79,14 +79,13 @@ def ledger_rows(
         "vanished": pa.array(np.zeros(n, np.bool_)),
         "run_id": pa.repeat(run_id, n),
     }
-    failed = pa.array(row < 0)
-    return _rows(tables.FILES, columns), _rows(tables.QUARANTINE, columns).filter(failed)
+    return pa.RecordBatch.from_arrays([columns[name] for name in FILES.columns], schema=FILES.schema)
 
 
 def container_row(listing: pa.RecordBatch, run_id: str) -> pa.RecordBatch:
     """The row of `FILES` of an archive or table whose members have been read; `listing` has one row."""
     nothing = HeaderBatch(_NO_HEADERS, np.zeros(0, np.int64), (), {})
-    row, _ = ledger_rows(listing, nothing, None, run_id)
+    row = ledger_rows(listing, nothing, None, run_id)
     at = row.schema.get_field_index("status")
     status = pa.array([FileStatus.CONTAINER.value], pa.string())
     return row.set_column(at, row.schema.field(at), status)
@@ -95,10 +94,6 @@ def container_row(listing: pa.RecordBatch, run_id: str) -> pa.RecordBatch:
 _NO_HEADERS = pa.RecordBatch.from_pylist(
     [], schema=pa.schema([("SOPInstanceUID", pa.string()), ("content_hash", pa.string())])
 )
-
-
-def _rows(table: tables.Table, columns: dict[str, pa.Array]) -> pa.RecordBatch:
-    return pa.RecordBatch.from_arrays([columns[name] for name in table.columns], schema=table.schema)
 
 
 def _reasons(n: int, failures: tuple[Failure, ...]) -> tuple[pa.Array, pa.Array]:

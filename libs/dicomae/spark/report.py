@@ -21,7 +21,6 @@ from dicomae.tables import (
     HEADERS,
     METRICS,
     MODELS,
-    QUARANTINE,
     RUNS,
     SAMPLE,
     TAG_STATISTICS,
@@ -31,16 +30,17 @@ TITLE = "What is in this PACS, and does a tenth of its header say it?"
 MAP_ROWS = 2000
 
 _IS_FILE = f"status <> '{FileStatus.CONTAINER}'"  # a container is none: its members are
+_IS_QUARANTINED = f"status = '{FileStatus.QUARANTINED}'"
 
 
 def report_data(spark: SparkSession, root: Path, config: Config) -> ReportData:
     """The report's data; parts whose job has not run are empty."""
-    headers = frames.read(spark, root, HEADERS)
+    files, headers = frames.read(spark, root, FILES), frames.read(spark, root, HEADERS)
     return ReportData(
         title=TITLE,
         metrics=delta.read_small(root, METRICS),
-        file_status=_counts(frames.read(spark, root, FILES).where(_IS_FILE), "status"),
-        quarantine_reasons=_counts(frames.read(spark, root, QUARANTINE), "reason"),
+        file_status=_counts(files.where(_IS_FILE), "status"),
+        quarantine_reasons=_counts(files.where(_IS_QUARANTINED), "reason"),
         tag_statistics=_decided(delta.read_small(root, TAG_STATISTICS)),
         body_part_sources=_counts(headers, "body_part_source"),
         modalities=modality_counts(headers),

@@ -41,8 +41,9 @@ def _job(hdfs: Hdfs, job: str, path: str, root: Path) -> dict[str, Any]:
 
 
 def _quarantine(root: Path, top: str) -> dict[str, str]:
-    rows = delta.read_small(root, tables.QUARANTINE).to_pylist()
-    return {row["path"].removeprefix(top): row["reason"] for row in rows}
+    rows = delta.read_small(root, tables.FILES).to_pylist()
+    bad = (row for row in rows if row["status"] == "quarantined")
+    return {row["path"].removeprefix(top): row["reason"] for row in bad}
 
 
 def _archive(top: Path, uid: str) -> None:

@@ -55,7 +55,7 @@ def test_each_file_is_one_row_with_its_status(run: Ingesting) -> None:
         "1.3",
     ]
     assert (counts["files"], counts["rows"], counts["duplicates"], counts["quarantined"]) == (8, 3, 2, 3)
-    assert set(run.table(tables.QUARANTINE)) == {"nameless.dcm", "empty.dcm", "letter.dcm"}
+    assert set(run.quarantine()) == {"nameless.dcm", "empty.dcm", "letter.dcm"}
 
 
 def test_what_a_run_has_read_is_counted(run: Ingesting) -> None:
@@ -141,11 +141,11 @@ def test_a_mended_file_leaves_quarantine(run: Ingesting) -> None:
     run()
     write_file(run.top / "b" / "empty.dcm", "1.8")
     run()
-    assert set(run.table(tables.QUARANTINE)) == {"nameless.dcm", "letter.dcm"}
+    assert set(run.quarantine()) == {"nameless.dcm", "letter.dcm"}
     assert run.table(tables.FILES)["empty.dcm"]["status"] == "parsed"
 
 
-@pytest.mark.parametrize("table", [tables.HEADERS, tables.QUARANTINE, tables.FILES])
+@pytest.mark.parametrize("table", [tables.HEADERS, tables.FILES])
 def test_a_crash_leaves_nothing_behind(
     run: Ingesting, monkeypatch: pytest.MonkeyPatch, table: tables.Table
 ) -> None:
@@ -226,10 +226,10 @@ def test_retry_takes_up_the_reasons_that_are_named(run: Ingesting) -> None:
     os.utime(again, ns=(before.st_atime_ns, before.st_mtime_ns))  # so that a plain ingest would not see it
     assert run()["new"] == 0
     assert run.retry("empty", "truncated")["retried"] == 1
-    assert run.table(tables.QUARANTINE)["empty.dcm"]["attempts"] == 2
-    assert run.table(tables.QUARANTINE)["nameless.dcm"]["attempts"] == 1
+    assert run.quarantine()["empty.dcm"]["attempts"] == 2
+    assert run.quarantine()["nameless.dcm"]["attempts"] == 1
     assert run.retry()["retried"] == 3
-    assert set(run.table(tables.QUARANTINE)) == {"empty.dcm", "letter.dcm"}
+    assert set(run.quarantine()) == {"empty.dcm", "letter.dcm"}
     assert run.table(tables.HEADERS)["nameless.dcm"]["SOPInstanceUID"] == "1.6"
 
 
@@ -361,7 +361,7 @@ def test_quarantine_tells_no_patient_value(run: Ingesting) -> None:
     cut = run.top / "cut.dcm"
     os.truncate(cut, 2000)
     run()
-    rows = run.table(tables.QUARANTINE)
+    rows = run.quarantine()
     assert rows["cut.dcm"]["reason"] == "truncated"
     assert CANARY not in str(rows)
 

@@ -24,7 +24,7 @@ from dicomae.config import Config
 from dicomae.errors import UsageError
 from dicomae.ingest import origins, summary
 from dicomae.lake import delta
-from dicomae.ledger import changes
+from dicomae.ledger import marks
 from dicomae.sources import listing
 from dicomae.sources.listing import Listing
 
@@ -107,7 +107,7 @@ def test_members_that_an_archive_lost_have_vanished_whatever_becomes_of_the_run_
     run()
     _packed(run, "5", "6")
     with monkeypatch.context() as patched:
-        patched.setattr(changes, "marks", killed)
+        patched.setattr(marks, "wanted", killed)
         with pytest.raises(RuntimeError, match="killed here"):
             run()
     assert _vanished(run) == []

@@ -100,26 +100,6 @@ def test_a_file_that_has_gone_leaves_no_row(run: Run, top: Path, root: Path) -> 
     assert _held(root) == {"1.dcm": "1.1"}
 
 
-def test_a_bad_file_that_has_gone_leaves_no_row_in_quarantine(run: Run, top: Path, root: Path) -> None:
-    run()
-    (top / "letter").write_text("Dear colleague, " * 20, encoding="utf-8")
-    _killed_before_the_ledger(run)
-    assert len(delta.read_small(root, tables.QUARANTINE)) == 1
-    (top / "letter").unlink()
-    assert run()["quarantined"] == 0
-    assert len(delta.read_small(root, tables.QUARANTINE)) == 0
-
-
-def test_a_first_run_that_read_nothing_but_bad_files_leaves_no_row(run: Run, top: Path, root: Path) -> None:
-    (top / "1.dcm").rename(top.parent / "1.dcm")
-    (top / "letter").write_text("Dear colleague, " * 20, encoding="utf-8")
-    _killed_before_the_ledger(run)
-    (top / "letter").unlink()
-    (top.parent / "1.dcm").rename(top / "1.dcm")
-    assert run()["quarantined"] == 0
-    assert len(delta.read_small(root, tables.QUARANTINE)) == 0
-
-
 def test_what_was_killed_is_doubted_until_its_own_source_is_read(
     run: Run, run_of: RunOf, top: Path, root: Path, tmp_path: Path
 ) -> None:
@@ -154,7 +134,6 @@ def test_what_a_killed_retry_has_read_is_read_again(
     counts = run()
     assert (counts["files"], counts["rows"], counts["quarantined"]) == (2, 2, 0)
     assert set(_held(root).values()) == {"1.1", "1.2"}
-    assert len(delta.read_small(root, tables.QUARANTINE)) == 0
     versions = [delta.version(root, table) for table in tables.ALL]
     run()
     assert [delta.version(root, table) for table in tables.ALL] == versions
@@ -169,8 +148,7 @@ def test_a_retry_that_was_killed_and_found_another_reason_leaves_one(
     _changed(top / "2.dcm", cut)
     _killed_before_the_ledger(run_of(RETRY, top))
     assert run()["reasons"] == {"truncated": 1}
-    (row,) = delta.read_small(root, tables.QUARANTINE).to_pylist()
-    assert (Path(row["path"]).name, row["reason"]) == ("2.dcm", "truncated")
+    assert _held(root) == {"1.dcm": "1.1"}
 
 
 def test_of_an_archive_that_has_gone_the_members_stay_that_have_their_rows(

@@ -1,4 +1,4 @@
-"""What became of files, as rows of the ledger and of the quarantine."""
+"""What became of files, as rows of the ledger."""
 
 from dataclasses import replace
 
@@ -25,9 +25,8 @@ def read(n: int, parsed: list[int], failures: dict[int, Reason]) -> HeaderBatch:
 
 def test_each_file_is_one_row_wherever_its_header_came_in_the_batch() -> None:
     listing = outcome.as_listing(listed(["a", "b", "c"], [1, 2, 3], [None, 5000, None]))
-    ledger, quarantine = outcome.ledger_rows(listing, read(3, [2, 0], {1: Reason.EMPTY}), None, "run")
+    ledger = outcome.ledger_rows(listing, read(3, [2, 0], {1: Reason.EMPTY}), None, "run")
     assert ledger.schema == tables.FILES.schema
-    assert quarantine.schema == tables.QUARANTINE.schema
     rows = ledger.to_pylist()
     assert [(r["path"], r["status"], r["reason"], r["SOPInstanceUID"]) for r in rows] == [
         ("a", "parsed", None, "1.2.3"),
@@ -37,16 +36,14 @@ def test_each_file_is_one_row_wherever_its_header_came_in_the_batch() -> None:
     assert {(r["attempts"], r["vanished"], r["container"], r["run_id"]) for r in rows} == {
         (1, False, None, "run")
     }
-    assert [(r["path"], r["size"], r["reason"], r["detail"]) for r in quarantine.to_pylist()] == [
-        ("b", 2, "empty", "why")
-    ]
+    assert [(r["size"], r["detail"]) for r in rows] == [(1, None), (2, "why"), (3, None)]
 
 
 def test_attempts_go_on_from_those_before() -> None:
     listing = outcome.as_listing(listed(["a"], [1], [None]))
     at = listing.schema.get_field_index("attempts")
     again = listing.set_column(at, listing.schema.field(at), pa.array([3], pa.int32()))
-    ledger, _ = outcome.ledger_rows(again, read(1, [0], {}), "x.zip", "run")
+    ledger = outcome.ledger_rows(again, read(1, [0], {}), "x.zip", "run")
     assert ledger.select(["attempts", "container"]).to_pylist() == [{"attempts": 4, "container": "x.zip"}]
 
 

@@ -6,9 +6,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from pyspark.sql import SparkSession
 
-from dicomae.ingest import commits
 from dicomae.lake import parts, sql
 from dicomae.lake.parts import PartWriter
 from dicomae.ledger import edits
@@ -22,7 +20,12 @@ def write_part(root: Path, *paths: str) -> str:
     return str(writer.finish()["path"][0].as_py())
 
 
-def test_only_the_rows_that_are_named_change(spark: SparkSession, root: Path, tmp_path: Path) -> None:
+def edited(root: Path, wanted: edits.Edits) -> list[dict[str, Any]]:
+    task = edits.editor(root)
+    return [row for part in wanted.parts for batch in task(part) for row in batch.to_pylist()]
+
+
+def test_only_the_rows_that_are_named_change(root: Path, tmp_path: Path) -> None:
     one, other, untouched = write_part(root, "a", "b", "c"), write_part(root, "d"), write_part(root, "e")
     files = [root / FILES.name / part for part in (one, other, untouched)]
     with sql.connected(root, tmp_path) as database, database.session() as session:
@@ -34,7 +37,7 @@ def test_only_the_rows_that_are_named_change(spark: SparkSession, root: Path, tm
             edits.marked(FILES, "rows WHERE path = 'c'", vanished=True),
         ]
         wanted = edits.wanted(session, found, tmp_path)
-    written = commits.apply(spark, wanted, root).to_pylist()
+    written = edited(root, wanted)
     become = {row["part"]: row["path"] for row in written}
     assert set(become) == {one, other}
     assert become[other] is None
@@ -43,19 +46,19 @@ def test_only_the_rows_that_are_named_change(spark: SparkSession, root: Path, tm
     assert told == [("a", "duplicate", "z", False), ("c", "parsed", None, True)]
 
 
-def test_a_path_may_hold_what_sql_gives_a_meaning(spark: SparkSession, root: Path, tmp_path: Path) -> None:
+def test_a_path_may_hold_what_sql_gives_a_meaning(root: Path, tmp_path: Path) -> None:
     hostile = 'it\'s a "path"; DROP TABLE files --\n'
     part = write_part(root, hostile, "b")
     with sql.connected(root, tmp_path) as database, database.session() as session:
         sql.name_files(session, "rows", [root / FILES.name / part], FILES.schema)
         found = [edits.dropped(FILES, f"rows WHERE path = {sql.quoted(hostile)}")]
         wanted = edits.wanted(session, found, tmp_path)
-    (row,) = commits.apply(spark, wanted, root).to_pylist()
+    (row,) = edited(root, wanted)
     assert pq.ParquetFile(root / FILES.name / row["path"]).read()["path"].to_pylist() == ["b"]
 
 
 def test_row_groups_are_bounded_in_bytes_and_edited_each_by_itself(
-    spark: SparkSession, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(parts, "ROW_GROUP_BYTES", 100_000)
     writer = PartWriter(root, FILES)
@@ -68,6 +71,6 @@ def test_row_groups_are_bounded_in_bytes_and_edited_each_by_itself(
     with sql.connected(root, tmp_path) as database, database.session() as session:
         sql.name_files(session, "rows", [root / FILES.name / part], FILES.schema)
         wanted = edits.wanted(session, [edits.dropped(FILES, "rows WHERE path IN ('b', 'e')")], tmp_path)
-    (row,) = commits.apply(spark, wanted, root).to_pylist()
+    (row,) = edited(root, wanted)
     kept = pq.ParquetFile(root / FILES.name / row["path"]).read(["path"])
     assert kept["path"].to_pylist() == ["a", "c", "d", "f"]
