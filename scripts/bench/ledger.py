@@ -25,7 +25,7 @@ from dicomae.lake import delta, sql
 from dicomae.lake.parts import PART, new_name
 from dicomae.ledger import balance, identity, known_folders
 from dicomae.ledger.changes import Changes, compared
-from dicomae.ledger.listings import Listed
+from dicomae.ledger.listings import WholeListing
 from dicomae.tables import FILES, HEADERS, Table
 
 T = TypeVar("T")
@@ -108,10 +108,10 @@ def measure(root: Path, rows: int) -> dict[str, float]:
         began = known_folders.ledger_state(root)
         timed(steps, "remember", lambda: known_folders.remember(database, TOP, visited, began, "run"))
         timed(steps, "known", lambda: known_folders.remembered(database, TOP, began))
-        night = Listed(came, len(new), 0, visited, settled=rows // FOLDER_FILES, trusted=rows)
-        whole = Listed([*seen, *came], rows + len(new), 0)
+        night = WholeListing(came, len(new), 0, visited, settled=rows // FOLDER_FILES, trusted=rows)
+        whole = WholeListing([*seen, *came], rows + len(new), 0)
 
-        def changes(listed: Listed) -> Changes:
+        def changes(listed: WholeListing) -> Changes:
             return compared(database, listed, TOP, "/", TOGETHER)
 
         timed(steps, "changes, trusting folders", lambda: changes(night))

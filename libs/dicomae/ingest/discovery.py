@@ -1,6 +1,6 @@
 """List files in executors, folder by folder, so that the driver never holds the listing.
 
-Tasks write what they find as Parquet below the staging folder: rows of `LISTING`, and the folders that
+Tasks write what they find as Parquet below the staging folder: rows of `LISTING_ROW`, and the folders that
 they left to others.
 """
 
@@ -16,7 +16,7 @@ from dicomae.errors import JobError
 from dicomae.lake import pieces
 from dicomae.lake.location import Location
 from dicomae.lake.pieces import Piece
-from dicomae.ledger.listings import Listed, ListingWriter, Wish, write_folders
+from dicomae.ledger.listings import ListingRequest, ListingWriter, WholeListing, write_folders
 from dicomae.sources import uris
 from dicomae.sources.folders import list_folders
 from dicomae.sources.listing import Folder, Listing
@@ -32,7 +32,7 @@ _KNOWN_TOGETHER = 1 << 16
 
 Task = Callable[[Piece], Iterator[pa.RecordBatch]]
 
-_FOUND = pa.schema(
+_TASK_RESULT = pa.schema(
     [
         ("listing", pa.string()),
         ("files", pa.int64()),
@@ -46,7 +46,7 @@ _FOUND = pa.schema(
 )
 
 
-def list_files(spark: SparkSession, wish: Wish, *, uri: str) -> Listed:
+def list_files(spark: SparkSession, request: ListingRequest, *, uri: str) -> WholeListing:
     """Every file below the folder `uri`, and every folder that could not be listed.
 
     Raises
@@ -55,66 +55,75 @@ def list_files(spark: SparkSession, wish: Wish, *, uri: str) -> Listed:
         Folders are nested deeper than `MAXIMUM_ROUNDS` levels of tasks.
     """
     _, top = uris.open_source(uri)
-    left = [write_folders(wish.folder, [Folder(top, 0, None)])]
-    return _and_below(spark, wish, uri, Listed([], 0, 0), left, FOLDERS_AT_FIRST)
+    left = [write_folders(request.folder, [Folder(top, 0, None)])]
+    return _and_below(spark, request, uri, WholeListing([], 0, 0), left, FOLDERS_AT_FIRST)
 
 
-def list_changed(spark: SparkSession, wish: Wish, known: Location, *, uri: str) -> Listed | None:
+def list_changed(
+    spark: SparkSession, request: ListingRequest, known: Location, *, uri: str
+) -> WholeListing | None:
     """As `list_files`, without files of known folders (a file of `FOLDERS`) that have their mark still.
 
     None where one of them cannot be asked after: then there may be many, and `list_files` names what refuses.
     """
-    listed, left, refused = _round(spark, [known], _lister(uri, wish, FOLDERS_AT_FIRST, known), wish.folder)
+    listed, left, refused = _round(
+        spark, [known], _lister(uri, request, FOLDERS_AT_FIRST, known), request.folder
+    )
     if refused:
-        wish.found.add(-listed.files)  # which `list_files` finds again
+        request.found.add(-listed.files)  # which `list_files` finds again
         return None
-    return _and_below(spark, wish, uri, listed, left, FOLDERS_PER_TASK)
+    return _and_below(spark, request, uri, listed, left, FOLDERS_PER_TASK)
 
 
 def _and_below(
-    spark: SparkSession, wish: Wish, uri: str, listed: Listed, left: Sequence[Location], more: int
-) -> Listed:
+    spark: SparkSession,
+    request: ListingRequest,
+    uri: str,
+    listed: WholeListing,
+    left: Sequence[Location],
+    more: int,
+) -> WholeListing:
     """What is listed, and every file in and below the folders that are left."""
     rounds = 0
     while left:
         if rounds == MAXIMUM_ROUNDS:
             raise JobError(f"--source {uris.shown(uri)}: folders are nested too deep; is there a link loop?")
-        found, left, _ = _round(spark, left, _lister(uri, wish, more, None), wish.folder)
+        found, left, _ = _round(spark, left, _lister(uri, request, more, None), request.folder)
         listed, rounds, more = listed + found, rounds + 1, FOLDERS_PER_TASK
     return listed
 
 
 def _round(
     spark: SparkSession, folders: Sequence[Location], task: Task, written: Location
-) -> tuple[Listed, list[Location], bool]:
+) -> tuple[WholeListing, list[Location], bool]:
     """What tasks found, the folders they left, in files below `written`, and whether a known one refused."""
     files = pieces.whole(folders)
     each = -(-pieces.rows(files) // spark.sparkContext.defaultParallelism)
     todo = list(pieces.cut(files, min(each, FOLDERS_PER_TASK)))
-    found = tasks.run(spark, todo, task, _FOUND)
+    found = tasks.run(spark, todo, task, _TASK_RESULT)
 
     def named(column: str) -> list[Location]:
         return [written / name for name in found[column].drop_null().to_pylist()]
 
     numbers = {name: sum(found[name].to_pylist()) for name in ("files", "failures", "settled", "trusted")}
-    listed = Listed(paths=named("listing"), visited=named("visited"), **numbers)
+    listed = WholeListing(paths=named("listing"), visited=named("visited"), **numbers)
     return listed, named("left"), any(found["refused"].to_pylist())
 
 
-def _lister(uri: str, wish: Wish, more: int, known: Location | None) -> Task:
+def _lister(uri: str, request: ListingRequest, more: int, known: Location | None) -> Task:
     """A task that lists its folders, and so many more that it finds in them and that are not known."""
 
     def task(piece: Piece) -> Iterator[pa.RecordBatch]:
         filesystem, top = uris.open_source(uri)
         folders = deque(_to_visit(piece))
-        listed, left = ListingWriter(wish, uris.path_prefix(uri)), piece.rows + more
+        listed, left = ListingWriter(request, uris.path_prefix(uri)), piece.rows + more
         refused = False
         while folders and left and not refused:
             together = {f.path: f for f in _taken(folders, left)}
             left -= len(together)
             # The top is listed each time: it may be a link, and is found in no other folder.
             marks = [folder.mark if folder.path != top else None for folder in together.values()]
-            found = list_folders(filesystem, list(together), marks, top, wish.timeout_seconds)
+            found = list_folders(filesystem, list(together), marks, top, request.timeout_seconds)
             folders.extend(_to_list(found, together, known))
             listed.write(found, together)
             failed = (together[path] for path, *_ in found.failures if path in together)
@@ -127,10 +136,10 @@ def _lister(uri: str, wish: Wish, more: int, known: Location | None) -> Task:
             "visited": done.visited[0].name if done.visited else None,
             "settled": done.settled,
             "trusted": done.trusted,
-            "left": write_folders(wish.folder, folders).name if folders else None,
+            "left": write_folders(request.folder, folders).name if folders else None,
             "refused": refused,
         }
-        yield pa.RecordBatch.from_pylist([told], schema=_FOUND)
+        yield pa.RecordBatch.from_pylist([told], schema=_TASK_RESULT)
 
     return task
 

@@ -34,7 +34,7 @@ from dicomae.lake.sql import Database
 from dicomae.ledger import balance, identity, known_folders, marks
 from dicomae.ledger.changes import Changes, compared, orphaned, to_retry
 from dicomae.ledger.edits import Edits
-from dicomae.ledger.listings import Listed, Wish
+from dicomae.ledger.listings import ListingRequest, WholeListing
 from dicomae.runtime import progress
 from dicomae.runtime.job import Context, staging_folder
 from dicomae.runtime.progress import Seen, step
@@ -95,13 +95,13 @@ def ingest(run: Ingest, origin: Origin) -> dict[str, Any]:
     return {"source": origin.top, **told, **ended}
 
 
-def _listed(run: Ingest, origin: Origin, state: known_folders.LedgerState) -> Listed:
+def _listed(run: Ingest, origin: Origin, state: known_folders.LedgerState) -> WholeListing:
     """The listing; where folders are trusted, without the files of those that have not changed."""
     found, timeout = run.spark.sparkContext.accumulator(0), run.config.ingest.read_timeout_seconds
-    wish = Wish(run.database.staging / "listing", found, timeout)
-    wish.folder.mkdir()
-    with progress.files("listing", lambda: Seen(wish.found.value)):
-        listed = _list_changed(run, origin, wish, state) or origin.list_files(run.spark, wish)
+    request = ListingRequest(run.database.staging / "listing", found, timeout)
+    request.folder.mkdir()
+    with progress.files("listing", lambda: Seen(request.found.value)):
+        listed = _list_changed(run, origin, request, state) or origin.list_files(run.spark, request)
     if listed.settled:
         progress.note(
             f"  trusted: {listed.trusted:,} files in {listed.settled:,} folders that have not changed"
@@ -109,12 +109,14 @@ def _listed(run: Ingest, origin: Origin, state: known_folders.LedgerState) -> Li
     return listed
 
 
-def _list_changed(run: Ingest, origin: Origin, wish: Wish, state: known_folders.LedgerState) -> Listed | None:
+def _list_changed(
+    run: Ingest, origin: Origin, request: ListingRequest, state: known_folders.LedgerState
+) -> WholeListing | None:
     """The listing without what has not changed; None where all must be listed."""
     if not run.config.ingest.trust_folders or origin.top is None or origin.list_changed is None:
         return None
     known = known_folders.remembered(run.database, origin.top, state)
-    return None if known is None else origin.list_changed(run.spark, wish, known)
+    return None if known is None else origin.list_changed(run.spark, request, known)
 
 
 def check(arguments: argparse.Namespace, config: Config) -> None:

@@ -29,7 +29,7 @@ from dicomae.ingest import discovery
 from dicomae.ingest.readers import Reader, file_reader, table_reader
 from dicomae.lake import location
 from dicomae.lake.location import Location
-from dicomae.ledger.listings import Listed, ListingWriter, Wish
+from dicomae.ledger.listings import ListingRequest, ListingWriter, WholeListing
 from dicomae.runtime import progress
 from dicomae.sources import dicomdir, inventory, path_list, uris
 from dicomae.sources.inventory_columns import Place
@@ -58,11 +58,11 @@ class Origin:
     """
 
     name: str
-    list_files: Callable[[SparkSession, Wish], Listed]
+    list_files: Callable[[SparkSession, ListingRequest], WholeListing]
     top: str | None
     reader: Reader
     reach: str | None
-    list_changed: Callable[[SparkSession, Wish, Location], Listed | None] | None = None
+    list_changed: Callable[[SparkSession, ListingRequest, Location], WholeListing | None] | None = None
 
     @property
     def is_table(self) -> bool:
@@ -184,8 +184,8 @@ def _opened(argument: str, opened: Callable[[str], T], uri: str) -> T:
 
 
 def _of_list(name: str, uri: str, found: Callable[[], Iterator[Listing]], config: IngestConfig) -> Origin:
-    def list_files(_: SparkSession, wish: Wish) -> Listed:
-        return _written(wish, found(), uris.path_prefix(uri))
+    def list_files(_: SparkSession, request: ListingRequest) -> WholeListing:
+        return _written(request, found(), uris.path_prefix(uri))
 
     return Origin(name, list_files, None, file_reader(uri, config), _reach(uri))
 
@@ -200,9 +200,9 @@ def _of_table(table: str, columns: Path) -> Origin:
     for path in paths:  # here, for what a task raises ends as a failure of Spark
         _check_file(path, read)
 
-    def list_files(_: SparkSession, wish: Wish) -> Listed:
+    def list_files(_: SparkSession, request: ListingRequest) -> WholeListing:
         filesystem = uris.open_filesystem("/")
-        return _written(wish, iter([list_paths(filesystem, paths, wish.timeout_seconds)]), "")
+        return _written(request, iter([list_paths(filesystem, paths, request.timeout_seconds)]), "")
 
     return Origin(f"--table {table}", list_files, None, table_reader(read), None)
 
@@ -251,8 +251,8 @@ def _check_file(path: str, columns: ColumnMap) -> None:
     convert.check(schema, columns)
 
 
-def _written(wish: Wish, found: Iterator[Listing], prefix: str) -> Listed:
-    writer = ListingWriter(wish, prefix)
+def _written(request: ListingRequest, found: Iterator[Listing], prefix: str) -> WholeListing:
+    writer = ListingWriter(request, prefix)
     for listing in found:
         writer.write(listing)
     return writer.finish()

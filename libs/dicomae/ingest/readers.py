@@ -1,4 +1,4 @@
-"""What a task of an ingest reads: (rows of `LISTING`, their headers), batch by batch, of its piece."""
+"""What a task of an ingest reads: (rows of `LISTING_ROW`, their headers), batch by batch, of its piece."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -17,10 +17,10 @@ from dicomae.header_tables.column_map import ColumnMap, columns_read
 from dicomae.headers.batch import Failure, HeaderBatch
 from dicomae.lake import location, pieces
 from dicomae.lake.pieces import Piece
-from dicomae.ledger.outcome import as_listing, mere_paths, with_files
+from dicomae.ledger.outcome import listing_rows, mere_paths, with_files
 from dicomae.sources import archives, uris
 from dicomae.sources.archives import Limits
-from dicomae.sources.listing import list_paths, listed
+from dicomae.sources.listing import list_paths, listed_files
 from dicomae.sources.reading import read_headers
 
 _FAILED, _FILE, _ARCHIVE = range(3)  # kinds of rows of a listing
@@ -33,7 +33,7 @@ class Read(NamedTuple):
 
     Attributes
     ----------
-    listing : schema `LISTING`.
+    listing : schema `LISTING_ROW`.
     headers : what became of each row; None where it is a container whose members have been read.
     container : the archive or table that holds all of the rows.
     """
@@ -47,7 +47,7 @@ Reader = Callable[[Piece], Iterator[Read]]
 
 
 def file_reader(uri: str, config: IngestConfig) -> Reader:
-    """A reader of files and archives below `uri`, whose pieces are rows of `LISTING`."""
+    """A reader of files and archives below `uri`, whose pieces are rows of `LISTING_ROW`."""
 
     def read(piece: Piece) -> Iterator[Read]:
         filesystem = uris.open_filesystem(uri)
@@ -77,7 +77,7 @@ def _asked(
 
 
 def _prefixed(prefix: str, files: pa.RecordBatch) -> pa.RecordBatch:
-    """Rows of `LISTED` with paths as the ledger writes them."""
+    """Rows of `LISTED_FILE` with paths as the ledger writes them."""
     paths = pc.binary_join_element_wise(prefix, files.column("path"), "")
     return files.set_column(0, files.schema.field(0), paths)
 
@@ -125,7 +125,7 @@ def _members(
         if members.column("path")[0].as_py() == path:
             yield Read(row, headers)
             return
-        yield Read(as_listing(_prefixed(prefix, members)), headers, named)
+        yield Read(listing_rows(_prefixed(prefix, members)), headers, named)
     yield Read(row, None)
 
 
@@ -139,7 +139,7 @@ def _whole(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch | None]
 
 def _damaged(table: str, start: int, stop: int) -> Read:
     """Rows of a table that cannot be read, as one failure."""
-    unread = as_listing(listed([f"{table}#rows {start}-{stop - 1}"], [None], [None]))
+    unread = listing_rows(listed_files([f"{table}#rows {start}-{stop - 1}"], [None], [None]))
     failure = Failure(0, Reason.UNREADABLE, "a page of the Parquet file is damaged")
     return Read(unread, HeaderBatch.of_failures(failure), table)
 
@@ -161,9 +161,9 @@ def table_reader(columns: ColumnMap) -> Reader:
             headers = convert.from_table(batch, columns)
             paths = convert.paths(batch, headers, columns, table, at).to_pylist()
             unknown = [None] * len(paths)
-            yield Read(as_listing(listed(paths, unknown, unknown)), headers, table)
+            yield Read(listing_rows(listed_files(paths, unknown, unknown)), headers, table)
             at += batch.num_rows
         if piece.stop == file.metadata.num_rows:  # committed last: until then it is not known to the ledger
-            yield Read(as_listing(list_paths(filesystem, [table]).files), None)
+            yield Read(listing_rows(list_paths(filesystem, [table]).files), None)
 
     return read

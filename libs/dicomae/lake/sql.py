@@ -92,7 +92,7 @@ def address(file: Location) -> str:
     return quoted(f"{PROTOCOL}://{file.path}" if isinstance(file, Remote) else str(file))
 
 
-def listed(texts: Iterable[str]) -> str:
+def text_list(texts: Iterable[str]) -> str:
     """Texts as SQL writes the right side of IN."""
     return f"({', '.join(map(quoted, texts))})"
 

@@ -3,12 +3,12 @@
 The session knows these by name:
 
     files         the ledger
-    listing       rows of `LISTING`: what was listed, and what could not be
+    listing       rows of `LISTING_ROW`: what was listed, and what could not be
     visited       rows of `VISITED`: the folders of which a trusting night has asked
     half_written  rows of the ledger to be read again for their own sake (`doubt`)
 
-The first step makes `changed`, rows of `LISTING` with their `change` (a value of `Change`); the others add
-rows, take them away, or give them another change.
+The first step makes `changed`: rows of `LISTING_ROW` with their `change`, a value of `Change`. The others add
+rows, take rows away, or give them another change.
 """
 
 import duckdb
@@ -27,7 +27,7 @@ from dicomae.ledger.conditions import (
     Change,
 )
 
-_NO_ANSWER, _NO_FILE = sql.listed(NO_ANSWER), sql.listed(NO_FILE)
+_NO_ANSWER, _NO_FILE = sql.text_list(NO_ANSWER), sql.text_list(NO_FILE)
 
 # The etag decides where both have one, else what the listing knows of size and time. What could not be listed
 # is the same when it fails as it failed before.
@@ -40,7 +40,7 @@ _IS_SAME = """coalesce(
 # Files that were missing, or did not answer, can be there by now; so can a file that keeps its row because it
 # could not be read again. A file that may not be read is asked for by `retry` alone.
 _CAN_BE_THERE = f"""CASE WHEN old.{IS_QUARANTINED}
-    THEN old.reason IN {sql.listed((*NO_FILE, Reason.TIMEOUT, Reason.IO_ERROR))} AND new.reason IS NULL
+    THEN old.reason IN {sql.text_list((*NO_FILE, Reason.TIMEOUT, Reason.IO_ERROR))} AND new.reason IS NULL
     ELSE old.reason IS NOT NULL END"""
 
 _COMPARED = f"""CREATE TEMP TABLE changed AS SELECT * FROM (
@@ -142,7 +142,7 @@ def _of_ledger(change: Change) -> str:
 _ORPHANED = f"""INSERT INTO changed SELECT {_of_ledger(Change.ORPHANED)} FROM files
     WHERE path IN ({_COPIES.format(of_some="NOT vanished")})
     AND {IS_READ_BY_ITSELF} AND NOT vanished AND starts_with(path, {{reach}})
-    AND (NOT {IS_QUARANTINED} OR reason IN {sql.listed(OF_ARCHIVES)})
+    AND (NOT {IS_QUARANTINED} OR reason IN {sql.text_list(OF_ARCHIVES)})
     AND path NOT IN (SELECT path FROM changed)"""
 
 _RETURNED_COPIES = f"""UPDATE changed SET change = '{Change.ORPHANED}' WHERE change = '{Change.RETURNED}'

@@ -16,14 +16,14 @@ from dicomae.lake.location import Location
 from dicomae.lake.sql import Database, quoted
 from dicomae.ledger import change_steps, doubt
 from dicomae.ledger.conditions import FOLDER_OF, is_below
-from dicomae.ledger.listings import VISITED, Listed
-from dicomae.ledger.outcome import LISTING
+from dicomae.ledger.listings import VISITED, WholeListing
+from dicomae.ledger.outcome import LISTING_ROW
 from dicomae.tables import FILES, HEADERS
 
 
 @dataclass(frozen=True)
 class Changes:
-    """Parquet files of `LISTING` below the staging folder, one of each change that there is.
+    """Parquet files of `LISTING_ROW` below the staging folder, one of each change that there is.
 
     Attributes
     ----------
@@ -54,7 +54,7 @@ class Changes:
 
 
 def compared(
-    database: Database, listed: Listed, top: str | None, reach: str | None, together: int
+    database: Database, listed: WholeListing, top: str | None, reach: str | None, together: int
 ) -> Changes:
     """The changes that a listing brings.
 
@@ -76,7 +76,7 @@ def compared(
         return Changes(new=tuple(listed.paths), is_doubtful=is_doubtful, made_good=doubted)
     with database.session() as session:
         sql.name_table(session, root, FILES)
-        sql.name_files(session, "listing", listed.paths, LISTING)
+        sql.name_files(session, "listing", listed.paths, LISTING_ROW)
         sql.name_files(session, "visited", listed.visited, VISITED)
         is_doubtful = doubt.name_half_written(session, root, doubted)
         change_steps.compare(session, _asked_after(top, listed), is_whole=top is not None)
@@ -94,7 +94,7 @@ def compared(
     return replace(found, is_doubtful=is_doubtful, made_good=doubted)
 
 
-def _asked_after(top: str | None, listed: Listed) -> str:
+def _asked_after(top: str | None, listed: WholeListing) -> str:
     """The condition of the rows of `files` that the listing is about; files of trusted folders are none."""
     below = "true" if top is None else is_below("path", quoted(top.rstrip("/")))
     if listed.settled:
@@ -117,7 +117,7 @@ def to_retry(database: Database, top: str, reasons: Sequence[str]) -> Changes:
 
     Rows of header tables are left out: only their table itself can be read again.
     """
-    chosen = f"reason IN {sql.listed(reasons)}" if reasons else "true"
+    chosen = f"reason IN {sql.text_list(reasons)}" if reasons else "true"
     chosen += f" AND {is_below('path', quoted(top.rstrip('/')))}"
     doubted = doubt.interrupted(database.root)
     with database.session() as session:
@@ -132,7 +132,7 @@ def to_retry(database: Database, top: str, reasons: Sequence[str]) -> Changes:
 def _written(session: duckdb.DuckDBPyConnection, staging: Location) -> Changes:
     """The rows of `changed`, in a file of each change."""
     kinds = [kind for (kind,) in session.execute("SELECT DISTINCT change FROM changed").fetchall()]
-    columns, found = ", ".join(LISTING.names), dict[str, Any]()
+    columns, found = ", ".join(LISTING_ROW.names), dict[str, Any]()
     for kind in kinds:
         path = staging / f"{kind}.parquet"
         sql.write(session, f"SELECT {columns} FROM changed WHERE change = '{kind}' ORDER BY path", path)

@@ -40,7 +40,7 @@ WAS_NOT_LISTED = f"({IS_QUARANTINED} AND size IS NULL AND mtime IS NULL AND etag
 # Archives as they were last read. Of most rows DuckDB reads the status alone, thanks to the first condition.
 READ_ARCHIVES = f"""(SELECT path, size, mtime, etag, attempts, run_id FROM files
     WHERE status <> '{FileStatus.PARSED}' AND (status = '{FileStatus.CONTAINER}'
-    OR reason IN {sql.listed((*OF_ARCHIVES, Reason.EMPTY))}))"""
+    OR reason IN {sql.text_list((*OF_ARCHIVES, Reason.EMPTY))}))"""
 
 # Members that an earlier run found in their archive, and the newest read of it did not: a run's id begins
 # with the time of its start. Nothing is known of an archive that did not answer: it is no `READ_ARCHIVES`.

@@ -66,7 +66,7 @@ def check_paths(session: duckdb.DuckDBPyConnection) -> None:
 
 
 _SILENT = f"""CREATE TEMP TABLE silent AS SELECT path, part, reason, detail FROM given
-    WHERE {IS_QUARANTINED} AND reason IN {sql.listed((*NO_FILE, *NO_ANSWER))}"""
+    WHERE {IS_QUARANTINED} AND reason IN {sql.text_list((*NO_FILE, *NO_ANSWER))}"""
 
 # A file that had been read keeps its row when it is silent; but not where its row of `headers` is missing.
 _UNREAD = f"""WITH known AS (SELECT path, SOPInstanceUID, content_hash, status FROM files
@@ -191,7 +191,7 @@ def _of_what_was_read() -> list[str]:
 
 # A file that is not there has vanished, and the members of an archive with it.
 _NOT_THERE = f"""files WHERE NOT vanished AND {ITS_FILE} IN
-    (SELECT path FROM unread WHERE reason IN {sql.listed(NO_FILE)})"""
+    (SELECT path FROM unread WHERE reason IN {sql.text_list(NO_FILE)})"""
 
 _WITH_REASON = """(SELECT files.path, files.part, unread.reason, unread.detail FROM files
     JOIN unread USING (path) WHERE files.reason IS DISTINCT FROM unread.reason)"""

@@ -11,9 +11,9 @@ import pyarrow.compute as pc
 from dicomae.codes import Reason
 from dicomae.lake import location
 from dicomae.lake.location import Location
-from dicomae.ledger.outcome import LISTING, as_listing
+from dicomae.ledger.outcome import LISTING_ROW, listing_rows
 from dicomae.sources.archives import archive_of
-from dicomae.sources.listing import Failed, Folder, Listing
+from dicomae.sources.listing import Folder, Listing, ListingFailure
 
 _ROWS_TOGETHER = 1 << 16
 _NOTHING_KNOWN: Mapping[str, Folder] = {}
@@ -37,7 +37,7 @@ class Counter(Protocol):
 
 
 @dataclass(frozen=True)
-class Wish:
+class ListingRequest:
     """What a listing is given.
 
     Attributes
@@ -53,12 +53,12 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class Listed:
+class WholeListing:
     """What was found.
 
     Attributes
     ----------
-    paths : Parquet files of `LISTING`.
+    paths : Parquet files of `LISTING_ROW`.
     files, failures : how many of their rows are files, and are not.
     visited : Parquet files of `VISITED`.
     settled, trusted : how many of those folders are settled, and the files in them.
@@ -71,9 +71,9 @@ class Listed:
     settled: int = 0
     trusted: int = 0
 
-    def __add__(self, other: "Listed") -> "Listed":
+    def __add__(self, other: "WholeListing") -> "WholeListing":
         """Both."""
-        return Listed(
+        return WholeListing(
             self.paths + other.paths,
             self.files + other.files,
             self.failures + other.failures,
@@ -97,16 +97,16 @@ def _write(folder: Location, rows: Sequence[tuple[object, ...]], schema: pa.Sche
 
 
 class ListingWriter:
-    """One Parquet file of `LISTING`, written when enough rows have come together."""
+    """One Parquet file of `LISTING_ROW`, written when enough rows have come together."""
 
-    def __init__(self, wish: Wish, prefix: str) -> None:
-        self._wish, self._prefix = wish, prefix
-        self.path = wish.folder / f"listing-{uuid.uuid4()}.parquet"
+    def __init__(self, request: ListingRequest, prefix: str) -> None:
+        self._request, self._prefix = request, prefix
+        self.path = request.folder / f"listing-{uuid.uuid4()}.parquet"
         self.files = self.failures = self.settled = self.trusted = 0
         self._visited: list[tuple[str, int, str | None, bool]] = []
         self._waiting: list[pa.RecordBatch] = []
         self._rows = 0
-        self._writer = location.parquet_writer(self.path, LISTING)
+        self._writer = location.parquet_writer(self.path, LISTING_ROW)
 
     def write(self, found: Listing, known: Mapping[str, Folder] = _NOTHING_KNOWN) -> None:
         """Add what was found in folders; `known` is what was known of those that are settled, and others."""
@@ -119,21 +119,21 @@ class ListingWriter:
 
     def _write_files(self, found: Listing) -> None:
         files, failures = _told_apart(found)
-        self._waiting.append(as_listing(files, failures))
-        self._wish.found.add(files.num_rows)
+        self._waiting.append(listing_rows(files, failures))
+        self._request.found.add(files.num_rows)
         self.files += files.num_rows
         self.failures += len(failures)
         self._rows += self._waiting[-1].num_rows
         if self._rows > _ROWS_TOGETHER:
             self._flush()
 
-    def finish(self) -> Listed:
+    def finish(self) -> WholeListing:
         """Close the file."""
         self._flush()
         self._writer.close()
         rows = self._visited
-        visited = [_write(self._wish.folder, rows, VISITED)] if rows else []
-        return Listed([self.path], self.files, self.failures, visited, self.settled, self.trusted)
+        visited = [_write(self._request.folder, rows, VISITED)] if rows else []
+        return WholeListing([self.path], self.files, self.failures, visited, self.settled, self.trusted)
 
     def _flush(self) -> None:
         if not self._waiting:
@@ -141,12 +141,12 @@ class ListingWriter:
         table = pa.Table.from_batches(self._waiting)
         if self._prefix:
             paths = pc.binary_join_element_wise(self._prefix, table["path"], "")
-            table = table.set_column(0, LISTING[0], paths)
+            table = table.set_column(0, LISTING_ROW[0], paths)
         self._writer.write_table(table)
         self._waiting, self._rows = [], 0
 
 
-def _told_apart(found: Listing) -> tuple[pa.RecordBatch, tuple[Failed, ...]]:
+def _told_apart(found: Listing) -> tuple[pa.RecordBatch, tuple[ListingFailure, ...]]:
     """Files and failures, where a file whose name is that of a member of an archive is a failure.
 
     Its path, and that of what is not there, ends in `/`, as no file's does: the other belongs to the member.

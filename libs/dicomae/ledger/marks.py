@@ -9,7 +9,7 @@ from dicomae.ledger import edits
 from dicomae.ledger.changes import Changes
 from dicomae.ledger.conditions import ITS_FILE, LOST_MEMBERS
 from dicomae.ledger.doubt import HEADERLESS, UNKNOWN_HEADERS
-from dicomae.ledger.outcome import LISTING
+from dicomae.ledger.outcome import LISTING_ROW
 from dicomae.tables import FILES, HEADERS, RUNS
 
 
@@ -22,7 +22,7 @@ def wanted(database: Database, changes: Changes, staging: Location) -> edits.Edi
     with database.session() as session:
         sql.name_table(session, database.root, FILES)
         for name in ("vanished", "returned", "gone"):
-            sql.name_files(session, name, getattr(changes, name), LISTING)
+            sql.name_files(session, name, getattr(changes, name), LISTING_ROW)
         found = [*_vanished(), *_returned(), *_gone()]
         if changes.is_doubtful:
             found += _half_written(session, database.root)

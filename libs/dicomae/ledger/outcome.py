@@ -8,13 +8,13 @@ import pyarrow.compute as pc
 
 from dicomae.codes import FileStatus
 from dicomae.headers.batch import Failure, HeaderBatch
-from dicomae.sources.listing import LISTED
+from dicomae.sources.listing import LISTED_FILE
 from dicomae.tables import FILES
 
 # A file to be read; or, with reason and detail, what could not be listed.
-LISTING = pa.schema(
+LISTING_ROW = pa.schema(
     [
-        *LISTED,
+        *LISTED_FILE,
         ("reason", pa.string()),
         ("detail", pa.string()),
         ("attempts", pa.int32()),  # how often it has been read before
@@ -22,25 +22,25 @@ LISTING = pa.schema(
 )
 
 
-def as_listing(listed: pa.RecordBatch, failures: tuple[tuple[str, str, str], ...] = ()) -> pa.RecordBatch:
-    """Rows of `LISTED`, and (path, reason, detail) of what could not be listed, as rows of `LISTING`."""
+def listing_rows(listed: pa.RecordBatch, failures: tuple[tuple[str, str, str], ...] = ()) -> pa.RecordBatch:
+    """Rows of `LISTING_ROW`: of `LISTED_FILE`, and of (path, reason, detail) of what could not be listed."""
     n = listed.num_rows
     nothing = [pa.nulls(n, pa.string()), pa.nulls(n, pa.string()), pa.array(np.zeros(n, np.int32))]
-    files = pa.RecordBatch.from_arrays([*listed.columns, *nothing], schema=LISTING)
+    files = pa.RecordBatch.from_arrays([*listed.columns, *nothing], schema=LISTING_ROW)
     if not failures:
         return files
     rows = [{"path": p, "reason": str(r), "detail": d, "attempts": 0} for p, r, d in failures]
-    return pa.concat_batches([files, pa.RecordBatch.from_pylist(rows, schema=LISTING)])
+    return pa.concat_batches([files, pa.RecordBatch.from_pylist(rows, schema=LISTING_ROW)])
 
 
 def mere_paths(listing: pa.RecordBatch) -> pa.Array:
-    """Paths of the rows of `LISTING` that say nothing else of their file."""
+    """Paths of the rows of `LISTING_ROW` that say nothing else of their file."""
     told = [listing.column(name).is_valid() for name in ("size", "mtime", "etag", "reason")]
     return listing.column("path").filter(pc.invert(reduce(pc.or_, told)))
 
 
 def with_files(listing: pa.RecordBatch, files: pa.RecordBatch) -> pa.RecordBatch:
-    """Rows of `LISTING`, with size and time, where they have none, of the row of `LISTED` of their path."""
+    """Rows of `LISTING_ROW`; those without size or time get it from the row of `files` with their path."""
     at = pc.index_in(listing.column("path"), files.column("path"))
     for name in ("size", "mtime"):
         i = listing.schema.get_field_index(name)
@@ -56,7 +56,7 @@ def ledger_rows(
 
     Parameters
     ----------
-    listing : schema `LISTING`.
+    listing : schema `LISTING_ROW`.
     read : positions are those of the listing.
     container : the archive or table that holds all of them.
     """
@@ -67,7 +67,7 @@ def ledger_rows(
     reasons, details = _reasons(n, read.failures)
     status = np.where(row < 0, FileStatus.QUARANTINED.value, FileStatus.PARSED.value)
     columns = {
-        **{name: listing.column(name) for name in LISTED.names},
+        **{name: listing.column(name) for name in LISTED_FILE.names},
         "container": pa.nulls(n, pa.string()) if container is None else pa.repeat(container, n),
         "status": pa.array(status, pa.string()),
         "reason": reasons,

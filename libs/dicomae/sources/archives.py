@@ -28,7 +28,7 @@ from dicomae.codes import Reason
 from dicomae.headers.batch import Failure, HeaderBatch
 from dicomae.sources import tar_members, zip_members
 from dicomae.sources.in_flight import TIMEOUT_SECONDS, Wait, watched
-from dicomae.sources.listing import list_paths, listed
+from dicomae.sources.listing import list_paths, listed_files
 from dicomae.sources.members import Bomb, Budget, Limits, Member, RangeFile, Unreachable, take
 from dicomae.sources.reading import Bounds, Piece, Read, grown_headers
 
@@ -72,7 +72,7 @@ def read_archive(
 
     Returns
     -------
-    Batches of schema `LISTED`, one row a member (mtime as the member has it), each with what became of
+    Batches of schema `LISTED_FILE`, one row a member (mtime as the member has it), each with what became of
     it: positions are rows of its batch. An archive that cannot be read to its end is the only row of
     the last batch, with its own size and time, unknown where it does not answer.
     """
@@ -82,7 +82,7 @@ def read_archive(
         while (batch := watched(following, reading.wait, timeout_seconds)) is not None:
             yield batch
     except TimeoutError as late:
-        yield _itself(listed([path], [None], [None]), Reason.TIMEOUT, str(late))
+        yield _itself(listed_files([path], [None], [None]), Reason.TIMEOUT, str(late))
     except Bomb as bomb:
         yield _itself(_row(filesystem, path), Reason.ARCHIVE_BOMB, str(bomb))
     except Unreachable as unreachable:
@@ -151,7 +151,7 @@ def _collect(members: Iterator[Member], batch: list[Member]) -> bool:
 
 def _read(reading: _Reading, batch: Sequence[Member], budget: Budget) -> Iterator[_Batch]:
     paths = [_unique(reading, f"{reading.path}!{member.name}") for member in batch]
-    rows = listed(paths, [member.size for member in batch], [member.mtime for member in batch])
+    rows = listed_files(paths, [member.size for member in batch], [member.mtime for member in batch])
     opened: dict[int, IO[bytes]] = {}
 
     def fetch(pieces: Sequence[Piece]) -> list[Read]:
@@ -199,7 +199,7 @@ def _unique(reading: _Reading, path: str) -> str:
 
 def _row(filesystem: pafs.FileSystem, path: str) -> pa.RecordBatch:
     files = list_paths(filesystem, [path]).files
-    return files if files.num_rows else listed([path], [None], [None])
+    return files if files.num_rows else listed_files([path], [None], [None])
 
 
 def _itself(row: pa.RecordBatch, reason: Reason, detail: str) -> _Batch:

@@ -9,7 +9,7 @@ import pyarrow.fs as pafs
 from dicomae.codes import Reason
 from dicomae.sources.in_flight import TIMEOUT_SECONDS, read_all
 from dicomae.sources.io_errors import READ_ERRORS, explained
-from dicomae.sources.listing import Found, Listing
+from dicomae.sources.listing import Listing, ListingBuilder
 from dicomae.sources.local_folders import list_local
 
 TOGETHER = 16  # remote folders that are listed at a time, and held as Python objects
@@ -45,7 +45,7 @@ def list_folders(
 
 def _list_remote(filesystem: pafs.FileSystem, folders: Sequence[str]) -> Listing:
     """As `list_folders`; several folders at a time, for each makes one wait."""
-    found = Found()
+    found = ListingBuilder()
     for start in range(0, len(folders), TOGETHER):
         together = folders[start : start + TOGETHER]
         answers = read_all(partial(_answer, filesystem, together), len(together), math.inf)

@@ -1,7 +1,7 @@
 """Inventories of a storage as tables of files: Parquet, CSV, or AWS S3 Inventory's manifest.
 
     manifest.json ──► its data files ─┐
-    .parquet, .csv, .csv.gz ──────────┴──► columns by name ──► batches of `LISTED`
+    .parquet, .csv, .csv.gz ──────────┴──► columns by name ──► batches of `LISTED_FILE`
 
 A path is a path or URI, or bucket and key; relative, it is below the source. Rows beyond the source are
 left out, for an inventory is of a whole bucket. Size, mtime and etag may be absent or null. Times
@@ -24,7 +24,7 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from dicomae.errors import UsageError
-from dicomae.sources.inventory_columns import Place, Rows, listed_rows
+from dicomae.sources.inventory_columns import Place, Rows, listed_files_below
 from dicomae.sources.io_errors import READ_ERRORS
 
 BATCH_ROWS = 1 << 16
@@ -39,7 +39,7 @@ __all__ = ["Place", "read_inventory"]
 def read_inventory(
     filesystem: pafs.FileSystem, path: str, place: Place
 ) -> Iterator[tuple[int, pa.RecordBatch]]:
-    """Number of rows, and the files below a source that they name (`LISTED`), batch by batch, in their order.
+    """Number of rows, and those below a source as `LISTED_FILE`, batch by batch, in their order.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def read_inventory(
         first = file.first_row
         try:
             for batch in file.batches(filesystem):
-                listed = listed_rows(Rows(batch, file.path, first, file.has_encoded_keys), place)
+                listed = listed_files_below(Rows(batch, file.path, first, file.has_encoded_keys), place)
                 first += batch.num_rows
                 kept, given = kept + listed.num_rows, given + batch.num_rows
                 yield batch.num_rows, listed

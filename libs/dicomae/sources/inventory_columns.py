@@ -1,4 +1,4 @@
-"""Rows of an inventory, whatever its columns are called and typed, as rows of `LISTED`."""
+"""Rows of an inventory, whatever its columns are called and typed, as rows of `LISTED_FILE`."""
 
 import posixpath
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from dicomae import tables
 from dicomae.errors import UsageError
-from dicomae.sources.listing import LISTED
+from dicomae.sources.listing import LISTED_FILE
 
 # Our word → the names it goes by, in small letters without `_`.
 NAMES: Mapping[str, tuple[str, ...]] = {
@@ -74,8 +74,8 @@ class Rows:
         return UsageError(f"{self.file}: row {self.first + i}: {wrong}")
 
 
-def listed_rows(rows: Rows, place: Place) -> pa.RecordBatch:
-    """Rows of `LISTED` of the files below a source.
+def listed_files_below(rows: Rows, place: Place) -> pa.RecordBatch:
+    """Rows of `LISTED_FILE` of the files below a source.
 
     Raises
     ------
@@ -83,10 +83,10 @@ def listed_rows(rows: Rows, place: Place) -> pa.RecordBatch:
         A column is missing, or holds what is no path, size or time.
     """
     found = [_paths(rows, place), _sizes(rows), _times(rows), _etags(rows)]
-    nothing = [pa.nulls(rows.batch.num_rows, kind) for kind in LISTED.types]
+    nothing = [pa.nulls(rows.batch.num_rows, kind) for kind in LISTED_FILE.types]
     arrays = [none if array is None else array for array, none in zip(found, nothing, strict=True)]
     is_below = pc.starts_with(arrays[0], place.folder.rstrip("/") + "/")
-    return pa.RecordBatch.from_arrays(arrays, schema=LISTED).filter(pc.and_(is_below, _is_current(rows)))
+    return pa.RecordBatch.from_arrays(arrays, schema=LISTED_FILE).filter(pc.and_(is_below, _is_current(rows)))
 
 
 def _is_current(rows: Rows) -> pa.Array:

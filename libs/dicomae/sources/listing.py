@@ -14,7 +14,7 @@ from dicomae.sources.hdfs import file_info
 from dicomae.sources.in_flight import TIMEOUT_SECONDS, read_all
 from dicomae.sources.io_errors import READ_ERRORS, explained
 
-LISTED = pa.schema(
+LISTED_FILE = pa.schema(
     [("path", pa.string()), ("size", pa.int64()), ("mtime", tables.TIME), ("etag", pa.string())]
 )
 CHUNK = 1 << 16  # entries that are Python objects at a time
@@ -22,7 +22,7 @@ CHUNK = 1 << 16  # entries that are Python objects at a time
 _NOT_UTF8 = "the name is not UTF-8"
 _NO_FILE = "neither a file nor a folder"
 
-Failed = tuple[str, Reason, str]
+ListingFailure = tuple[str, Reason, str]
 
 
 class Folder(NamedTuple):
@@ -39,7 +39,7 @@ class Listing:
 
     Attributes
     ----------
-    files : schema `LISTED`: path, size in bytes, mtime in UTC and etag (null where unknown); sorted by path.
+    files : schema `LISTED_FILE`, sorted by path.
     folders : paths of the folders in them, sorted.
     failures : (path, reason, detail) of what could not be listed: a folder itself, or an entry that
         is no regular file; sorted. A name that is not UTF-8 is escaped, and ends in `/`, as no file's does.
@@ -50,7 +50,7 @@ class Listing:
 
     files: pa.RecordBatch
     folders: tuple[str, ...]
-    failures: tuple[Failed, ...]
+    failures: tuple[ListingFailure, ...]
     links: frozenset[str] = frozenset()
     visited: tuple[Folder, ...] = ()
     settled: tuple[str, ...] = ()
@@ -65,7 +65,7 @@ def list_paths(
     ----------
     timeout_seconds : for each answer, of any file system; beyond, the path is a failure.
     """
-    found, late = Found(), (Reason.TIMEOUT, f"no answer within {timeout_seconds:g} s")
+    found, late = ListingBuilder(), (Reason.TIMEOUT, f"no answer within {timeout_seconds:g} s")
     answers = read_all(partial(_info, filesystem, paths), len(paths), timeout_seconds)
     for path, answer in zip(paths, answers, strict=True):
         if isinstance(answer, pafs.FileInfo):
@@ -83,12 +83,12 @@ def _info(filesystem: pafs.FileSystem, paths: Sequence[str], i: int) -> pafs.Fil
     return (Reason.MISSING, "no such file") if info.type == pafs.FileType.NotFound else info
 
 
-def listed(
+def listed_files(
     paths: Iterable[str],
     sizes: Iterable[int | None],
     mtimes: Iterable[int | None],
 ) -> pa.RecordBatch:
-    """Rows of `LISTED` without etags.
+    """Rows of `LISTED_FILE` without etags.
 
     Parameters
     ----------
@@ -98,19 +98,19 @@ def listed(
     text = pa.array(paths, pa.string())
     times = pa.array([None if t is None else t // 1000 for t in mtimes], pa.int64()).cast(tables.TIME)
     arrays = [text, pa.array(sizes, pa.int64()), times, pa.nulls(len(text), pa.string())]
-    return pa.RecordBatch.from_arrays(arrays, schema=LISTED)
+    return pa.RecordBatch.from_arrays(arrays, schema=LISTED_FILE)
 
 
-_NOTHING = listed([], [], [])
+_NOTHING = listed_files([], [], [])
 
 
-class Found:
+class ListingBuilder:
     """What has been found so far."""
 
     def __init__(self) -> None:
         self.n_files = 0
         self.folders: list[str] = []
-        self.failures: list[Failed] = []
+        self.failures: list[ListingFailure] = []
         self._files: list[pa.RecordBatch] = []
         self._columns: tuple[list[str], list[int | None], list[int | None]] = [], [], []  # of `listed`
 
@@ -157,5 +157,5 @@ class Found:
     def _pack(self) -> None:
         """Let no more than a chunk be Python objects."""
         if self._columns[0]:
-            self._files.append(listed(*self._columns))
+            self._files.append(listed_files(*self._columns))
             self._columns = [], [], []

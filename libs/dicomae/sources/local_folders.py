@@ -12,7 +12,7 @@ from itertools import islice
 from dicomae.codes import Reason
 from dicomae.sources.in_flight import Wait, watched
 from dicomae.sources.io_errors import READ_ERRORS, explained
-from dicomae.sources.listing import CHUNK, Folder, Found, Listing
+from dicomae.sources.listing import CHUNK, Folder, Listing, ListingBuilder
 
 LINKED = "link"  # the mark of what is reached through a link
 _RESTLESS_NS = 2 * 10**9  # the coarsest times that file systems keep (FAT) are of two seconds
@@ -45,7 +45,7 @@ class _Visit:
         self.wait = Wait()
         self.begun = 0  # which folder is being looked at
         self._top, self._behind_no_link = top, {top}
-        self._found = Found()
+        self._found = ListingBuilder()
         self._links: set[str] = set()
         self._visited: list[Folder] = []
         self._settled: list[str] = []

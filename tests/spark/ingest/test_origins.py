@@ -208,7 +208,7 @@ def test_known_files_of_which_the_source_says_nothing_stay_as_they_were(
     run()
     before = delta.read_small(run.root, tables.FILES)
     silent = ((f"{run.top}/1.dcm", reason, "ETIMEDOUT"), (f"{run.top}/unknown.dcm", reason, "ETIMEDOUT"))
-    nothing = listing.listed([], [], [])
+    nothing = listing.listed_files([], [], [])
     monkeypatch.setattr("dicomae.ingest.origins.list_paths", lambda *_: Listing(nothing, (), silent))
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"1.dcm")))
     counts = run.of(source="-")

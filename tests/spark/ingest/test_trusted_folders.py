@@ -28,7 +28,7 @@ from dicomae.ingest import discovery, ingest
 from dicomae.lake import delta
 from dicomae.lake.pieces import Piece
 from dicomae.ledger import known_folders
-from dicomae.ledger.listings import Listed, Wish, write_folders
+from dicomae.ledger.listings import ListingRequest, WholeListing, write_folders
 from dicomae.runtime.job import Context, execute
 from dicomae.sources.listing import Folder
 
@@ -235,9 +235,9 @@ def test_a_folder_behind_a_link_that_refuses_ends_no_listing(
         return scandir(folder)
 
     monkeypatch.setattr(os, "scandir", locked)
-    wish = Wish(tmp_path, spark.sparkContext.accumulator(0), 60.0)
+    request = ListingRequest(tmp_path, spark.sparkContext.accumulator(0), 60.0)
     first = write_folders(tmp_path, [Folder(str(top), 0, None)])
-    (told,) = discovery._lister(str(top), wish, 100, None)(Piece(first, 0, 1))
+    (told,) = discovery._lister(str(top), request, 100, None)(Piece(first, 0, 1))
     (row,) = told.to_pylist()
     assert (row["files"], row["failures"], row["refused"], row["left"]) == (4, 1, False, None)
 
@@ -296,7 +296,7 @@ def test_where_an_older_run_writes_last_all_it_wrote_is_looked_at(
     """It had listed before a file came that the newer run found, and takes it for vanished."""
     _rest()
     night()
-    listed, remember, found = ingest._listed, known_folders.remember, list[Listed]()
+    listed, remember, found = ingest._listed, known_folders.remember, list[WholeListing]()
     with monkeypatch.context() as patched:
         patched.setattr(ingest, "_listed", lambda *given: found.append(listed(*given)) or found[0])
         older()

@@ -17,7 +17,7 @@ from dicomae import config
 from dicomae.codes import Reason
 from dicomae.ingest import readers
 from dicomae.lake.pieces import Piece
-from dicomae.ledger.outcome import as_listing
+from dicomae.ledger.outcome import listing_rows
 from dicomae.sources import uris
 from dicomae.sources.listing import list_paths
 
@@ -36,7 +36,7 @@ def files(tmp_path: Path) -> list[str]:
 
 def outcomes(paths: list[str], ingest: config.IngestConfig) -> dict[str, str]:
     """Name → SOPInstanceUID or reason; `container` of an archive that was read."""
-    listing = as_listing(list_paths(pafs.LocalFileSystem(), paths).files)
+    listing = listing_rows(list_paths(pafs.LocalFileSystem(), paths).files)
     written = Path(paths[0]).with_suffix(".parquet")
     pq.write_table(pa.Table.from_batches([listing]), written)
     found = {}

@@ -9,10 +9,10 @@ import pytest
 from tests.unit.ledger.ledger_tables import EARLY, LATE, Row, at, file
 
 from dicomae.ledger import change_steps
-from dicomae.ledger.outcome import LISTING
+from dicomae.ledger.outcome import LISTING_ROW
 from dicomae.tables import FILES
 
-CHANGED = LISTING.append(pa.field("change", pa.string()))
+CHANGED = LISTING_ROW.append(pa.field("change", pa.string()))
 HALF_WRITTEN = pa.schema([("file", pa.string()), ("path", pa.string())])
 
 
@@ -39,7 +39,7 @@ def session() -> Iterator[Session]:
 
 
 def listed(path: str, **values: Any) -> Row:
-    """A row of `LISTING` that says of a file what `file` says."""
+    """A row of `LISTING_ROW` that says of a file what `file` says."""
     return {"path": path, "size": 1, "mtime": at(1), "attempts": 0, **values}
 
 
@@ -51,7 +51,7 @@ def compared(
     session: Session, files: list[Row], listing: list[Row], half_written: list[Row], is_whole: bool
 ) -> dict[str, str]:
     session.know("files", FILES.schema, files)
-    session.know("listing", LISTING, listing)
+    session.know("listing", LISTING_ROW, listing)
     session.know("half_written", HALF_WRITTEN, half_written)
     change_steps.compare(session.connection, "true", is_whole=is_whole)
     return session.changed()
@@ -120,7 +120,7 @@ def changed(session: Session, **changes: str) -> None:
 
 def test_nothing_vanishes_below_a_folder_that_could_not_be_listed(session: Session) -> None:
     changed(session, a_b_1="vanished", a_b_c_2="gone", a_bc_3="vanished", a_b_4="new")
-    session.know("listing", LISTING, [refused("/a/b", "permission"), listed("/a/bc")])
+    session.know("listing", LISTING_ROW, [refused("/a/b", "permission"), listed("/a/bc")])
     change_steps.keep_hidden(session.connection)
     assert session.changed() == {"/a/bc/3": "vanished", "/a/b/4": "new"}
 

@@ -10,21 +10,21 @@ from tests.unit.ledger.ledger_tables import EARLY, LATE, Row, at, file, header, 
 from dicomae.lake.sql import Database
 from dicomae.ledger import changes
 from dicomae.ledger.changes import Changes
-from dicomae.ledger.listings import VISITED, Listed
-from dicomae.ledger.outcome import LISTING
+from dicomae.ledger.listings import VISITED, WholeListing
+from dicomae.ledger.outcome import LISTING_ROW
 
 KINDS = ("new", "again", "orphaned", "vanished", "returned", "gone", "shrunk", "unanswered")
 
 
-def listing(root: Path, rows: Iterable[Row], visited: Iterable[Row] = ()) -> Listed:
+def listing(root: Path, rows: Iterable[Row], visited: Iterable[Row] = ()) -> WholeListing:
     """A listing of these rows; each is of a file as `file` tells it."""
     told = [{"size": 1, "mtime": at(1), "attempts": 0, **row} for row in rows]
-    pq.write_table(pa.Table.from_pylist(told, schema=LISTING), root / "listing.parquet")
+    pq.write_table(pa.Table.from_pylist(told, schema=LISTING_ROW), root / "listing.parquet")
     folders = pa.Table.from_pylist(list(visited), schema=VISITED)
     pq.write_table(folders, root / "visited.parquet")
     settled = sum(row["is_settled"] for row in folders.to_pylist())
     failures = sum(row.get("reason") is not None for row in told)
-    return Listed(
+    return WholeListing(
         [root / "listing.parquet"],
         len(told) - failures,
         failures,

@@ -12,17 +12,17 @@ from tests.unit.ledger.ledger_tables import EARLY, LATE, edits_of, file, header,
 from dicomae.lake.sql import Database
 from dicomae.ledger import marks
 from dicomae.ledger.changes import Changes
-from dicomae.ledger.outcome import LISTING
+from dicomae.ledger.outcome import LISTING_ROW
 
 MEMBERS = [file("/a.zip", "container", run_id=LATE), file("/a.zip!old", container="/a.zip")]
 
 
 def of(root: Path, **paths: Iterable[str]) -> dict[str, Any]:
-    """Files of `LISTING` for `Changes`."""
+    """Files of `LISTING_ROW` for `Changes`."""
     found = {}
     for change, named in paths.items():
         rows = [{"path": path} for path in named]
-        pq.write_table(pa.Table.from_pylist(rows, schema=LISTING), root / f"{change}.parquet")
+        pq.write_table(pa.Table.from_pylist(rows, schema=LISTING_ROW), root / f"{change}.parquet")
         found[change] = (root / f"{change}.parquet",)
     return found
 

@@ -20,7 +20,7 @@ from filesystems import Spy
 
 from dicomae.codes import Reason
 from dicomae.sources import archives, members, tar_members, zip_members
-from dicomae.sources.listing import LISTED
+from dicomae.sources.listing import LISTED_FILE
 from dicomae.sources.reading import read_headers
 
 SHARED = Path(__file__).resolve().parents[4] / "shared" / "dicom"
@@ -63,7 +63,7 @@ def outcomes(batches) -> dict[str, str]:
         found |= {names[i]: uid for i, uid in zip(headers.index.tolist(), uids, strict=True)}
         found |= {names[failure.index]: failure.reason for failure in headers.failures}
         assert len(headers.index) + len(headers.failures) == rows.num_rows
-        assert rows.schema == LISTED
+        assert rows.schema == LISTED_FILE
     return found
 
 

@@ -25,7 +25,7 @@ def test_a_folder_lists_one_level_sorted(tmp_path):
     found = list_folders(LOCAL, [str(tmp_path)])
     assert found.failures == ()
     assert found.folders == (f"{tmp_path}/empty", f"{tmp_path}/sub")
-    assert found.files.schema == listing.LISTED
+    assert found.files.schema == listing.LISTED_FILE
     assert found.files["path"].to_pylist() == [f"{tmp_path}/{name}" for name in (".hidden", "a.dcm", "b.dcm")]
     assert found.files["size"].to_pylist() == [1, 0, 2]
     assert found.files["etag"].null_count == 3

@@ -18,7 +18,7 @@ from dicomae.errors import UsageError
 from dicomae.sources import inventory
 from dicomae.sources.folders import list_folders
 from dicomae.sources.inventory import Place
-from dicomae.sources.listing import LISTED
+from dicomae.sources.listing import LISTED_FILE
 
 LOCAL = pafs.LocalFileSystem()
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -27,7 +27,7 @@ WHEN = datetime(2024, 5, 1, 12, 30, 5, 123000, tzinfo=UTC)
 
 def read(file, place):
     batches = [batch for _, batch in inventory.read_inventory(LOCAL, str(file), place)]
-    assert all(batch.schema == LISTED for batch in batches)
+    assert all(batch.schema == LISTED_FILE for batch in batches)
     return [row for batch in batches for row in batch.to_pylist()]
 
 

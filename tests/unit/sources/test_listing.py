@@ -44,7 +44,7 @@ def test_a_path_that_gives_no_answer_is_a_failure_and_the_others_are_found(tmp_p
 
 
 def test_no_two_names_that_are_not_utf8_are_shown_alike() -> None:
-    found = listing.Found()
+    found = listing.ListingBuilder()
     for name in (b"a\xff", b"a\\xff\xff", b"a\xff\xff", b"a\\\\xff\xff"):
         found.add_unnameable(name)
     assert len({path for path, *_ in found.sorted().failures}) == 4
