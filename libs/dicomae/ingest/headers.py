@@ -9,7 +9,7 @@ from pyspark.sql import SparkSession
 
 from dicomae.dicom import bodypart
 from dicomae.dicom.bodypart_rules import BodyPartRules
-from dicomae.ingest.readers import Read, Reader
+from dicomae.ingest.readers import ReadBatch, Reader
 from dicomae.ingest.tally import Tally
 from dicomae.lake import parts
 from dicomae.lake.location import Location
@@ -54,7 +54,7 @@ def _parser(parsing: Parsing) -> Callable[[Piece], Iterator[pa.RecordBatch]]:
     return task
 
 
-def _rows(read: Read, parsing: Parsing) -> tuple[pa.RecordBatch, pa.RecordBatch]:
+def _rows(read: ReadBatch, parsing: Parsing) -> tuple[pa.RecordBatch, pa.RecordBatch]:
     """Rows of `HEADERS` and of `FILES`."""
     if read.headers is None:
         nothing = pa.RecordBatch.from_pylist([], schema=HEADERS.schema)

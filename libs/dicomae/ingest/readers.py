@@ -28,7 +28,7 @@ _JSON_ROWS = 2048  # data sets as JSON are large
 _TABLE_ROWS = 1 << 16
 
 
-class Read(NamedTuple):
+class ReadBatch(NamedTuple):
     """A batch that was read.
 
     Attributes
@@ -43,13 +43,13 @@ class Read(NamedTuple):
     container: str | None = None
 
 
-Reader = Callable[[Piece], Iterator[Read]]
+Reader = Callable[[Piece], Iterator[ReadBatch]]
 
 
 def file_reader(uri: str, config: IngestConfig) -> Reader:
     """A reader of files and archives below `uri`, whose pieces are rows of `LISTING_ROW`."""
 
-    def read(piece: Piece) -> Iterator[Read]:
+    def read(piece: Piece) -> Iterator[ReadBatch]:
         filesystem = uris.open_filesystem(uri)
         prefix = uris.path_prefix(uri)
         files = partial(_files, filesystem, prefix, config)
@@ -88,27 +88,27 @@ def _kinds(listing: pa.RecordBatch) -> npt.NDArray[np.int8]:
     return np.where(failed, _FAILED, np.array(kinds, np.int8))
 
 
-def _failed(listing: pa.RecordBatch) -> Iterator[Read]:
+def _failed(listing: pa.RecordBatch) -> Iterator[ReadBatch]:
     """What could not be listed, with the listing's reasons."""
     told = zip(listing.column("reason").to_pylist(), listing.column("detail").to_pylist(), strict=True)
     failures = [Failure(i, Reason(reason), detail) for i, (reason, detail) in enumerate(told)]
-    yield Read(listing, HeaderBatch.of_failures(*failures))
+    yield ReadBatch(listing, HeaderBatch.of_failures(*failures))
 
 
 def _files(
     filesystem: pafs.FileSystem, prefix: str, config: IngestConfig, listing: pa.RecordBatch
-) -> Iterator[Read]:
+) -> Iterator[ReadBatch]:
     paths = [path[len(prefix) :] for path in listing.column("path").to_pylist()]
     sizes = listing.column("size").to_pylist()
     bounds = config.first_read_bytes, config.header_limit_bytes
     flatten, timeout = config.flatten_sequences, config.read_timeout_seconds
     for headers in read_headers(filesystem, paths, sizes, *bounds, flatten, timeout):
-        yield Read(*headers.of(listing))
+        yield ReadBatch(*headers.of(listing))
 
 
 def _members(
     filesystem: pafs.FileSystem, row: pa.RecordBatch, prefix: str, config: IngestConfig
-) -> Iterator[Read]:
+) -> Iterator[ReadBatch]:
     """The members of an archive, and last the archive itself: read, or failed with its reason."""
     (named,) = row.column("path").to_pylist()
     path = named[len(prefix) :]
@@ -123,10 +123,10 @@ def _members(
         config.read_timeout_seconds,
     ):
         if members.column("path")[0].as_py() == path:
-            yield Read(row, headers)
+            yield ReadBatch(row, headers)
             return
-        yield Read(listing_rows(_prefixed(prefix, members)), headers, named)
-    yield Read(row, None)
+        yield ReadBatch(listing_rows(_prefixed(prefix, members)), headers, named)
+    yield ReadBatch(row, None)
 
 
 def _whole(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch | None]:
@@ -137,18 +137,18 @@ def _whole(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch | None]
         yield None
 
 
-def _damaged(table: str, start: int, stop: int) -> Read:
+def _damaged(table: str, start: int, stop: int) -> ReadBatch:
     """Rows of a table that cannot be read, as one failure."""
     unread = listing_rows(listed_files([f"{table}#rows {start}-{stop - 1}"], [None], [None]))
     failure = Failure(0, Reason.UNREADABLE, "a page of the Parquet file is damaged")
-    return Read(unread, HeaderBatch.of_failures(failure), table)
+    return ReadBatch(unread, HeaderBatch.of_failures(failure), table)
 
 
 def table_reader(columns: ColumnMap) -> Reader:
     """A reader of header tables, whose pieces are rows of their Parquet files."""
     rows = _JSON_ROWS if columns.json else _TABLE_ROWS
 
-    def read(piece: Piece) -> Iterator[Read]:
+    def read(piece: Piece) -> Iterator[ReadBatch]:
         filesystem = uris.open_filesystem("/")
         table = str(piece.path)
         file = location.parquet_file(piece.path)
@@ -161,9 +161,9 @@ def table_reader(columns: ColumnMap) -> Reader:
             headers = convert.from_table(batch, columns)
             paths = convert.paths(batch, headers, columns, table, at).to_pylist()
             unknown = [None] * len(paths)
-            yield Read(listing_rows(listed_files(paths, unknown, unknown)), headers, table)
+            yield ReadBatch(listing_rows(listed_files(paths, unknown, unknown)), headers, table)
             at += batch.num_rows
         if piece.stop == file.metadata.num_rows:  # committed last: until then it is not known to the ledger
-            yield Read(listing_rows(list_paths(filesystem, [table]).files), None)
+            yield ReadBatch(listing_rows(list_paths(filesystem, [table]).files), None)
 
     return read

@@ -6,7 +6,7 @@ from typing import Any
 from pyspark import Accumulator
 from pyspark.sql import SparkSession
 
-from dicomae.ingest.readers import Read
+from dicomae.ingest.readers import ReadBatch
 from dicomae.runtime.progress import Seen
 
 
@@ -23,7 +23,7 @@ class Tally:
         """Nothing yet."""
         return cls(*(spark.sparkContext.accumulator(0) for _ in range(3)))
 
-    def add(self, read: Read) -> None:
+    def add(self, read: ReadBatch) -> None:
         """Count a batch; containers are no files."""
         if read.headers is not None:
             self.files.add(read.listing.num_rows)

@@ -30,7 +30,7 @@ from dicomae.sources import tar_members, zip_members
 from dicomae.sources.in_flight import TIMEOUT_SECONDS, Wait, watched
 from dicomae.sources.listing import list_paths, listed_files
 from dicomae.sources.members import Bomb, Budget, Limits, Member, RangeFile, Unreachable, take
-from dicomae.sources.reading import Bounds, Piece, Read, grown_headers
+from dicomae.sources.reading import Bounds, ByteRange, Fetched, grown_headers
 
 BATCH_MEMBERS = 256
 BATCH_BYTES = 1 << 24  # of members that are held in memory
@@ -154,8 +154,8 @@ def _read(reading: _Reading, batch: Sequence[Member], budget: Budget) -> Iterato
     rows = listed_files(paths, [member.size for member in batch], [member.mtime for member in batch])
     opened: dict[int, IO[bytes]] = {}
 
-    def fetch(pieces: Sequence[Piece]) -> list[Read]:
-        return [_piece(batch[piece.position], piece, opened, budget) for piece in pieces]
+    def fetch(ranges: Sequence[ByteRange]) -> list[Fetched]:
+        return [_fetched(batch[byte_range.position], byte_range, opened, budget) for byte_range in ranges]
 
     try:
         for headers in grown_headers(fetch, [m.size for m in batch], reading.bounds, reading.flatten):
@@ -165,16 +165,16 @@ def _read(reading: _Reading, batch: Sequence[Member], budget: Budget) -> Iterato
             file.close()
 
 
-def _piece(member: Member, piece: Piece, opened: dict[int, IO[bytes]], budget: Budget) -> Read:
-    """The next bytes of a member: pieces of one are asked for in order."""
+def _fetched(member: Member, byte_range: ByteRange, opened: dict[int, IO[bytes]], budget: Budget) -> Fetched:
+    """The next bytes of a member: ranges of one are asked for in order."""
     if member.open is None:
         return member.failure or (Reason.ARCHIVE_DAMAGED, "no content")
     if is_archive(member.name):
         return Reason.ARCHIVE_NESTED, "an archive in an archive is not opened"
     try:
-        if piece.position not in opened:
-            opened[piece.position] = member.open()
-        data = take(opened[piece.position], piece.length)
+        if byte_range.position not in opened:
+            opened[byte_range.position] = member.open()
+        data = take(opened[byte_range.position], byte_range.length)
         if data and not member.held_bytes:  # what is held has been counted
             budget.spend(len(data))
     except Bomb as bomb:

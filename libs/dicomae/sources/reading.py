@@ -39,8 +39,8 @@ _PROBED = 4  # files whose time says whether the source is quick
 _PATIENCE_SECONDS = 0.1  # for the system to do something else meanwhile
 
 
-class Piece(NamedTuple):
-    """A range of bytes of the file at a position; `start` is where its last piece ended."""
+class ByteRange(NamedTuple):
+    """A range of bytes of the file at a position; `start` is where its last range ended."""
 
     position: int
     start: int
@@ -48,8 +48,8 @@ class Piece(NamedTuple):
 
 
 Started = tuple[Arena, list[int]]
-Read = bytes | tuple[Reason, str]
-Fetch = Callable[[Sequence[Piece]], Sequence[Read]]
+Fetched = bytes | tuple[Reason, str]
+Fetch = Callable[[Sequence[ByteRange]], Sequence[Fetched]]
 
 
 @dataclass(frozen=True)
@@ -82,15 +82,15 @@ def read_headers(
     """
     local = isinstance(filesystem, pafs.LocalFileSystem)
 
-    def read(piece: Piece) -> Read:
-        path = paths[piece.position]
+    def read(byte_range: ByteRange) -> Fetched:
+        path = paths[byte_range.position]
         try:
-            return _local_range(path, piece) if local else _range(filesystem, path, piece)
+            return _local_range(path, byte_range) if local else _range(filesystem, path, byte_range)
         except READ_ERRORS as error:
             return explained(error)
 
-    def fetch(pieces: Sequence[Piece]) -> list[Read]:
-        found = in_flight.read_all(lambda i: read(pieces[i]), len(pieces), timeout_seconds)
+    def fetch(ranges: Sequence[ByteRange]) -> list[Fetched]:
+        found = in_flight.read_all(lambda i: read(ranges[i]), len(ranges), timeout_seconds)
         late = (Reason.TIMEOUT, f"no answer within {timeout_seconds:g} s")
         return [late if data is None else data for data in found]
 
@@ -112,7 +112,7 @@ def grown_headers(
 
     Parameters
     ----------
-    fetch : bytes of each piece, fewer where the file ends, or why there are none. The pieces of a file
+    fetch : bytes of each range, fewer where the file ends, or why there are none. The ranges of a file
         are asked for in order, without a gap.
     start : the first bytes of files at once, where that is quick.
     """
@@ -174,11 +174,11 @@ def _read_group(
     fetch: Fetch, group: list[_Held], sizes: Sequence[int | None], limit: int, flatten: Sequence[str]
 ) -> tuple[HeaderBatch, list[_Held]]:
     """What became of the files of a group, and those of which more is to be read."""
-    pieces = [Piece(file.position, len(file.buffer), file.wanted - len(file.buffer)) for file in group]
+    ranges = [ByteRange(file.position, len(file.buffer), file.wanted - len(file.buffer)) for file in group]
     failures: list[Failure] = []
     read: list[_Held] = []
     buffers: list[bytes] = []
-    for file, data in zip(group, fetch(pieces), strict=True):
+    for file, data in zip(group, fetch(ranges), strict=True):
         if isinstance(data, tuple):
             failures.append(Failure(file.position, *data))
         else:
@@ -256,18 +256,18 @@ def _starts(paths: Sequence[str], wanted: npt.NDArray[np.int64], _: int) -> Star
     return arena, failed.tolist()
 
 
-def _local_range(path: str, piece: Piece) -> bytes:
+def _local_range(path: str, byte_range: ByteRange) -> bytes:
     # What has become a pipe since it was listed must not be waited for.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     try:
-        return os.pread(descriptor, piece.length, piece.start)
+        return os.pread(descriptor, byte_range.length, byte_range.start)
     finally:
         os.close(descriptor)
 
 
-def _range(filesystem: pafs.FileSystem, path: str, piece: Piece) -> bytes:
+def _range(filesystem: pafs.FileSystem, path: str, byte_range: ByteRange) -> bytes:
     with filesystem.open_input_file(path) as file:
-        return bytes(file.read_at(piece.length, piece.start))
+        return bytes(file.read_at(byte_range.length, byte_range.start))
 
 
 def _concatenated(parts: Sequence[HeaderBatch]) -> HeaderBatch:
