@@ -18,6 +18,7 @@ class Spy(pafs.FileSystemHandler):
     failing : by name, what opening a file or listing a folder raises.
     open_seconds : what every open, and every listing of a folder, takes more.
     before_read : called with (name, start) before each read.
+    before_asked : called with the name before a file is asked after, or a folder is listed.
     opener : opens a path, where the files are not local.
     reads : (name, start, bytes that came) of each read.
     most_open : files, or folders, that were open at once.
@@ -29,11 +30,13 @@ class Spy(pafs.FileSystemHandler):
         open_seconds: float = 0.0,
         before_read: Callable[[str, int], object] | None = None,
         opener: Callable[[str], BinaryIO] | None = None,
+        before_asked: Callable[[str], object] | None = None,
     ) -> None:
         self.opener = opener or (lambda path: open(path, "rb"))  # noqa: SIM115 (its file closes it)
         self.failing = failing or {}
         self.open_seconds = open_seconds
         self.before_read = before_read or (lambda name, start: None)
+        self.before_asked = before_asked or (lambda name: None)
         self.reads: list[tuple[str, int, int]] = []
         self.open = self.most_open = 0
         self.lock = threading.Lock()
@@ -65,11 +68,14 @@ class Spy(pafs.FileSystemHandler):
                 self.open -= 1
 
     def _listed(self, selector):
+        self.before_asked(Path(selector.base_dir).name)
         if Path(selector.base_dir).name in self.failing:
             raise self.failing[Path(selector.base_dir).name]
         return pafs.LocalFileSystem().get_file_info(selector)
 
     def get_file_info(self, paths):
+        for path in paths:
+            self.before_asked(Path(path).name)
         return pafs.LocalFileSystem().get_file_info(paths)
 
     def get_type_name(self):

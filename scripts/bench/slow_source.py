@@ -22,10 +22,14 @@ import pyarrow.fs as pafs
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
+from dicomae import config
 from dicomae.headers.parse import parse_headers
+from dicomae.sources.read_settings import ReadSettings
 from dicomae.sources.reading import read_headers
 
-ROUNDS, BATCH_FILES, FIRST_READ, LIMIT = 5, 256, 16384, 1 << 26
+CONFIGURATION = Path(__file__).resolve().parents[2] / "conf" / "default.toml"
+SETTINGS = ReadSettings.of(config.load(CONFIGURATION).ingest)
+ROUNDS, BATCH_FILES = 5, 256
 OPEN_SECONDS = 0.005
 SLOW_SHARE = 16  # one read after the other is timed on every sixteenth file
 
@@ -55,14 +59,14 @@ def one_after_the_other(filesystem: pafs.FileSystem, paths: Sequence[str]) -> in
     buffers = []
     for path in paths:
         with filesystem.open_input_file(path) as file:
-            buffers.append(file.read_at(FIRST_READ, 0))
-    return parse_headers(buffers, [False] * len(buffers)).headers.num_rows
+            buffers.append(file.read_at(SETTINGS.first_read_bytes, 0))
+    return parse_headers(buffers, [False] * len(buffers), ()).headers.num_rows
 
 
 def one_task(filesystem: pafs.FileSystem, paths: Sequence[str]) -> int:
     """Rows of files that are read as a task reads its batch."""
     sizes = [os.path.getsize(path) for path in paths]
-    return sum(read.headers.num_rows for read in read_headers(filesystem, paths, sizes, FIRST_READ, LIMIT))
+    return sum(read.headers.num_rows for read in read_headers(filesystem, paths, sizes, SETTINGS))
 
 
 def seconds_a_file(read: Callable[[pafs.FileSystem, Sequence[str]], int], paths: Sequence[str]) -> float:

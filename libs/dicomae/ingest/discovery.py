@@ -123,7 +123,7 @@ def _lister(uri: str, request: ListingRequest, more: int, known: Location | None
             left -= len(together)
             # The top is listed each time: it may be a link, and is found in no other folder.
             marks = [folder.mark if folder.path != top else None for folder in together.values()]
-            found = list_folders(filesystem, list(together), marks, top, request.timeout_seconds)
+            found = list_folders(filesystem, list(together), request.timeout_seconds, marks, top)
             folders.extend(_to_list(found, together, known))
             listed.write(found, together)
             failed = (together[path] for path, *_ in found.failures if path in together)

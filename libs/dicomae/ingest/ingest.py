@@ -40,6 +40,7 @@ from dicomae.runtime.job import Context, staging_folder
 from dicomae.runtime.progress import Seen, step
 from dicomae.runtime.stopping import on_sigterm
 from dicomae.sources import archives, uris
+from dicomae.sources.read_settings import ReadSettings
 from dicomae.tables import FILES, HEADERS
 
 WRITES = (HEADERS, FILES)
@@ -139,7 +140,7 @@ def retry(run: Ingest, uri: str, reasons: Sequence[str]) -> dict[str, Any]:
     _, top = uris.open_source(uri)
     changes = to_retry(run.database, uris.path_prefix(uri) + top, reasons)
     with on_sigterm(run.stop):
-        read, whole = take_in(run, changes, readers.file_reader(uri, run.config.ingest))
+        read, whole = take_in(run, changes, readers.file_reader(uri, ReadSettings.of(run.config.ingest)))
         return {"retried": read["files"], **_ended(run, changes, read, whole)}
 
 

@@ -35,6 +35,7 @@ from dicomae.sources import dicomdir, inventory, path_list, uris
 from dicomae.sources.inventory_columns import Place
 from dicomae.sources.io_errors import explained
 from dicomae.sources.listing import Listing, list_paths
+from dicomae.sources.read_settings import ReadSettings
 
 T = TypeVar("T")
 
@@ -78,17 +79,18 @@ def of(arguments: Namespace, config: IngestConfig) -> Origin:
     UsageError
         They exclude each other, one is missing, or one names nothing that can be opened.
     """
+    settings = ReadSettings.of(config)
     uri, listed, table, columns = (getattr(arguments, n) for n in ("source", "inventory", "table", "columns"))
     _check_together(uri, listed, table, columns)
     if table is not None:
         if columns is None:
             raise UsageError(f"--table {table}: needs --columns, a column map such as conf/columns/idc.toml")
-        return _of_table(table, columns)
+        return _of_table(table, columns, settings)
     if listed is not None:
-        return _of_inventory(uri, listed, config)
+        return _of_inventory(uri, listed, settings)
     if uri == STANDARD_INPUT:
-        return _of_paths(config)
-    return _of_source(uri, config)
+        return _of_paths(settings)
+    return _of_source(uri, settings)
 
 
 def _check_together(uri: str | None, listed: str | None, table: str | None, columns: Path | None) -> None:
@@ -124,7 +126,7 @@ def _is_inside(root: Location, uri: str) -> bool:
     return uri.startswith("s3://") and f"{root}/".startswith(f"{location.parse(uri)}/")
 
 
-def _of_source(uri: str, config: IngestConfig) -> Origin:
+def _of_source(uri: str, settings: ReadSettings) -> Origin:
     name = f"--source {uris.shown(uri)}"
     filesystem, path, is_file = _opened("--source", uris.open_either, uri)
     if not is_file:
@@ -132,41 +134,41 @@ def _of_source(uri: str, config: IngestConfig) -> Origin:
         listed = partial(discovery.list_files, uri=uri)
         is_local = isinstance(filesystem, pafs.LocalFileSystem)
         changed = partial(discovery.list_changed, uri=uri) if is_local else None
-        return Origin(name, listed, top, file_reader(uri, config), _reach(uri), changed)
+        return Origin(name, listed, top, file_reader(uri, settings), _reach(uri), changed)
 
     def found() -> Iterator[Listing]:
         if os.path.basename(path).upper() == DICOMDIR:
-            yield dicomdir.read_dicomdir(filesystem, path)
+            yield dicomdir.read_dicomdir(filesystem, path, settings.read_timeout_seconds)
         else:
-            yield list_paths(filesystem, [path], config.read_timeout_seconds)
+            yield list_paths(filesystem, [path], settings.read_timeout_seconds)
 
-    return _of_list(name, uri, found, config)
+    return _of_list(name, uri, found, settings)
 
 
-def _of_inventory(uri: str, path: str, config: IngestConfig) -> Origin:
+def _of_inventory(uri: str, path: str, settings: ReadSettings) -> Origin:
     _, top = _opened("--source", uris.open_source, uri)
     filesystem, file = _opened("--inventory", uris.open_file, path)
 
     def found() -> Iterator[Listing]:
-        left_out = 0
-        for rows, batch in inventory.read_inventory(filesystem, file, Place(top, uris.path_prefix(uri))):
+        left_out, place, timeout = 0, Place(top, uris.path_prefix(uri)), settings.read_timeout_seconds
+        for rows, batch in inventory.read_inventory(filesystem, file, place, timeout):
             left_out += rows - batch.num_rows
             yield Listing(batch, (), ())
         if left_out:
             progress.note(f"  left out: {left_out:,} rows of other folders or of old versions")
 
-    return _of_list(f"--inventory {uris.shown(path)}", uri, found, config)
+    return _of_list(f"--inventory {uris.shown(path)}", uri, found, settings)
 
 
-def _of_paths(config: IngestConfig) -> Origin:
+def _of_paths(settings: ReadSettings) -> Origin:
     filesystem = uris.open_filesystem("/")
 
     def found() -> Iterator[Listing]:
         for paths in path_list.read_paths(sys.stdin.buffer):
             files = [_local(path) for path in paths]
-            yield list_paths(filesystem, files, config.read_timeout_seconds)
+            yield list_paths(filesystem, files, settings.read_timeout_seconds)
 
-    return _of_list("--source -", "/", found, config)
+    return _of_list("--source -", "/", found, settings)
 
 
 def _local(path: str) -> str:
@@ -183,18 +185,18 @@ def _opened(argument: str, opened: Callable[[str], T], uri: str) -> T:
         raise UsageError(f"{argument} {error}") from error
 
 
-def _of_list(name: str, uri: str, found: Callable[[], Iterator[Listing]], config: IngestConfig) -> Origin:
+def _of_list(name: str, uri: str, found: Callable[[], Iterator[Listing]], settings: ReadSettings) -> Origin:
     def list_files(_: SparkSession, request: ListingRequest) -> WholeListing:
         return _written(request, found(), uris.path_prefix(uri))
 
-    return Origin(name, list_files, None, file_reader(uri, config), _reach(uri))
+    return Origin(name, list_files, None, file_reader(uri, settings), _reach(uri))
 
 
 def _reach(uri: str) -> str:
     return uris.path_prefix(uri) or "/"
 
 
-def _of_table(table: str, columns: Path) -> Origin:
+def _of_table(table: str, columns: Path, settings: ReadSettings) -> Origin:
     read = convert.load_column_map(columns)
     paths = _parquet_files(table)
     for path in paths:  # here, for what a task raises ends as a failure of Spark
@@ -204,7 +206,7 @@ def _of_table(table: str, columns: Path) -> Origin:
         filesystem = uris.open_filesystem("/")
         return _written(request, iter([list_paths(filesystem, paths, request.timeout_seconds)]), "")
 
-    return Origin(f"--table {table}", list_files, None, table_reader(read), None)
+    return Origin(f"--table {table}", list_files, None, table_reader(read, settings), None)
 
 
 def _parquet_files(table: str) -> list[str]:

@@ -11,7 +11,6 @@ import pyarrow.compute as pc
 import pyarrow.fs as pafs
 
 from dicomae.codes import Reason
-from dicomae.config import IngestConfig
 from dicomae.header_tables import convert
 from dicomae.header_tables.column_map import ColumnMap, columns_read
 from dicomae.headers.batch import Failure, HeaderBatch
@@ -19,8 +18,8 @@ from dicomae.lake import location, pieces
 from dicomae.lake.pieces import Piece
 from dicomae.ledger.outcome import listing_rows, mere_paths, with_files
 from dicomae.sources import archives, uris
-from dicomae.sources.archives import Limits
-from dicomae.sources.listing import list_paths, listed_files
+from dicomae.sources.listing import Listing, list_paths, listed_files
+from dicomae.sources.read_settings import ReadSettings
 from dicomae.sources.reading import read_headers
 
 _FAILED, _FILE, _ARCHIVE = range(3)  # kinds of rows of a listing
@@ -46,22 +45,22 @@ class ReadBatch(NamedTuple):
 Reader = Callable[[Piece], Iterator[ReadBatch]]
 
 
-def file_reader(uri: str, config: IngestConfig) -> Reader:
+def file_reader(uri: str, settings: ReadSettings) -> Reader:
     """A reader of files and archives below `uri`, whose pieces are rows of `LISTING_ROW`."""
 
     def read(piece: Piece) -> Iterator[ReadBatch]:
         filesystem = uris.open_filesystem(uri)
         prefix = uris.path_prefix(uri)
-        files = partial(_files, filesystem, prefix, config)
-        for rows in pieces.read(piece, config.batch_files):
-            listing = _asked(filesystem, prefix, config.read_timeout_seconds, rows)
+        files = partial(_files, filesystem, prefix, settings)
+        for rows in pieces.read(piece, settings.batch_files):
+            listing = _asked(filesystem, prefix, settings.read_timeout_seconds, rows)
             kinds = _kinds(listing)
             for kind, task in ((_FAILED, _failed), (_FILE, files)):
                 chosen = listing.filter(pa.array(kinds == kind))
                 if chosen.num_rows:
                     yield from task(chosen)
             for i in np.flatnonzero(kinds == _ARCHIVE):
-                yield from _members(filesystem, listing.slice(i, 1), prefix, config)
+                yield from _members(filesystem, listing.slice(i, 1), prefix, settings)
 
     return read
 
@@ -96,32 +95,21 @@ def _failed(listing: pa.RecordBatch) -> Iterator[ReadBatch]:
 
 
 def _files(
-    filesystem: pafs.FileSystem, prefix: str, config: IngestConfig, listing: pa.RecordBatch
+    filesystem: pafs.FileSystem, prefix: str, settings: ReadSettings, listing: pa.RecordBatch
 ) -> Iterator[ReadBatch]:
     paths = [path[len(prefix) :] for path in listing.column("path").to_pylist()]
     sizes = listing.column("size").to_pylist()
-    bounds = config.first_read_bytes, config.header_limit_bytes
-    flatten, timeout = config.flatten_sequences, config.read_timeout_seconds
-    for headers in read_headers(filesystem, paths, sizes, *bounds, flatten, timeout):
+    for headers in read_headers(filesystem, paths, sizes, settings):
         yield ReadBatch(*headers.of(listing))
 
 
 def _members(
-    filesystem: pafs.FileSystem, row: pa.RecordBatch, prefix: str, config: IngestConfig
+    filesystem: pafs.FileSystem, row: pa.RecordBatch, prefix: str, settings: ReadSettings
 ) -> Iterator[ReadBatch]:
     """The members of an archive, and last the archive itself: read, or failed with its reason."""
     (named,) = row.column("path").to_pylist()
     path = named[len(prefix) :]
-    limits = Limits(config.archive_limit_members, config.archive_limit_bytes, config.archive_limit_ratio)
-    for members, headers in archives.read_archive(
-        filesystem,
-        path,
-        config.first_read_bytes,
-        config.header_limit_bytes,
-        config.flatten_sequences,
-        limits,
-        config.read_timeout_seconds,
-    ):
+    for members, headers in archives.read_archive(filesystem, path, settings):
         if members.column("path")[0].as_py() == path:
             yield ReadBatch(row, headers)
             return
@@ -144,7 +132,15 @@ def _damaged(table: str, start: int, stop: int) -> ReadBatch:
     return ReadBatch(unread, HeaderBatch.of_failures(failure), table)
 
 
-def table_reader(columns: ColumnMap) -> Reader:
+def _table(found: Listing) -> Iterator[ReadBatch]:
+    """A header table after all its rows, as its file system lists it; a failure where it does not answer."""
+    if found.files.num_rows:
+        yield ReadBatch(listing_rows(found.files), None)
+    else:
+        yield from _failed(listing_rows(found.files, found.failures))
+
+
+def table_reader(columns: ColumnMap, settings: ReadSettings) -> Reader:
     """A reader of header tables, whose pieces are rows of their Parquet files."""
     rows = _JSON_ROWS if columns.json else _TABLE_ROWS
 
@@ -164,6 +160,6 @@ def table_reader(columns: ColumnMap) -> Reader:
             yield ReadBatch(listing_rows(listed_files(paths, unknown, unknown)), headers, table)
             at += batch.num_rows
         if piece.stop == file.metadata.num_rows:  # committed last: until then it is not known to the ledger
-            yield ReadBatch(listing_rows(list_paths(filesystem, [table]).files), None)
+            yield from _table(list_paths(filesystem, [table], settings.read_timeout_seconds))
 
     return read

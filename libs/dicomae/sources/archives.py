@@ -9,7 +9,7 @@ in its name are only part of a label. Bytes that are no UTF-8 are escaped; a nam
 a member itself); a device, an encrypted member and an archive in the archive are failures. What comes
 before damage is read; the archive itself is then the last row, with the reason.
 
-An archive can be far larger inside: members, bytes and ratio are bounded (`members.Limits`). A zip or a
+An archive can be far larger inside: members, bytes and ratio are bounded (`ReadSettings`). A zip or a
 tar is read in ranges, a tar.gz from its start to its end. Each read has its bound on time, as those of files
 have; one that takes longer ends the archive.
 """
@@ -27,15 +27,15 @@ import pyarrow.fs as pafs
 from dicomae.codes import Reason
 from dicomae.headers.batch import Failure, HeaderBatch
 from dicomae.sources import tar_members, zip_members
-from dicomae.sources.in_flight import TIMEOUT_SECONDS, Wait, watched
+from dicomae.sources.in_flight import Wait, watched
 from dicomae.sources.listing import list_paths, listed_files
-from dicomae.sources.members import Bomb, Budget, Limits, Member, RangeFile, Unreachable, take
-from dicomae.sources.reading import Bounds, ByteRange, Fetched, grown_headers
+from dicomae.sources.members import Bomb, Budget, Member, Unreachable, asked, take
+from dicomae.sources.range_file import RangeFile
+from dicomae.sources.read_settings import ReadSettings
+from dicomae.sources.reading import ByteRange, Fetched, grown_headers
 
 BATCH_MEMBERS = 256
 BATCH_BYTES = 1 << 24  # of members that are held in memory
-
-__all__ = ["Limits", "archive_of", "is_archive", "read_archive"]
 
 _COMPRESSED_TAR = (".tar.gz", ".tgz")
 _ENDINGS = (".zip", ".tar", *_COMPRESSED_TAR)
@@ -55,20 +55,12 @@ def archive_of(path: str) -> str | None:
     return path[:at] if at >= 0 else None
 
 
-def read_archive(
-    filesystem: pafs.FileSystem,
-    path: str,
-    first_read_bytes: int,
-    header_limit_bytes: int,
-    flatten: Sequence[str] = (),
-    limits: Limits = Limits(),  # noqa: B008 (frozen)
-    timeout_seconds: float = TIMEOUT_SECONDS,
-) -> Iterator[_Batch]:
+def read_archive(filesystem: pafs.FileSystem, path: str, settings: ReadSettings) -> Iterator[_Batch]:
     """Members of an archive, and their headers, batch by batch in bounded memory; never raises.
 
     Parameters
     ----------
-    timeout_seconds : for opening the archive and for each read of it.
+    settings : its timeout is for opening the archive, for each read of it, and for asking after its size.
 
     Returns
     -------
@@ -76,40 +68,40 @@ def read_archive(
     it: positions are rows of its batch. An archive that cannot be read to its end is the only row of
     the last batch, with its own size and time, unknown where it does not answer.
     """
-    reading = _Reading(path, Bounds(first_read_bytes, header_limit_bytes), flatten)
-    following = partial(next, _opened(reading, filesystem, limits), None)
+    reading = _Reading(filesystem, path, settings)
+    following = partial(next, _opened(reading), None)
     try:
-        while (batch := watched(following, reading.wait, timeout_seconds)) is not None:
+        while (batch := watched(following, reading.wait, settings.read_timeout_seconds)) is not None:
             yield batch
     except TimeoutError as late:
         yield _itself(listed_files([path], [None], [None]), Reason.TIMEOUT, str(late))
     except Bomb as bomb:
-        yield _itself(_row(filesystem, path), Reason.ARCHIVE_BOMB, str(bomb))
+        yield _itself(_row(reading), Reason.ARCHIVE_BOMB, str(bomb))
     except Unreachable as unreachable:
-        yield _itself(_row(filesystem, path), unreachable.reason, unreachable.detail)
+        yield _itself(_row(reading), unreachable.reason, unreachable.detail)
     except Exception as error:  # noqa: BLE001 (the per-file boundary: no archive stops a task)
-        yield _itself(_row(filesystem, path), Reason.ARCHIVE_DAMAGED, type(error).__name__)
+        yield _itself(_row(reading), Reason.ARCHIVE_DAMAGED, type(error).__name__)
 
 
 @dataclass(frozen=True)
 class _Reading:
     """What all batches of an archive have in common."""
 
+    filesystem: pafs.FileSystem
     path: str
-    bounds: Bounds
-    flatten: Sequence[str]
+    settings: ReadSettings
     seen: set[bytes] = field(default_factory=set)  # digests of paths
     again: dict[bytes, int] = field(default_factory=dict)  # how often, of those seen twice
     wait: Wait = field(default_factory=Wait)
 
 
-def _opened(reading: _Reading, filesystem: pafs.FileSystem, limits: Limits) -> Iterator[_Batch]:
-    with closing(RangeFile(filesystem, reading.path, reading.wait)) as file:
+def _opened(reading: _Reading) -> Iterator[_Batch]:
+    with closing(RangeFile(reading.filesystem, reading.path, partial(asked, reading.wait))) as file:
         if file.size == 0:
-            yield _itself(_row(filesystem, reading.path), Reason.EMPTY, "zero bytes")
+            yield _itself(_row(reading), Reason.EMPTY, "zero bytes")
             return
-        budget = Budget(limits, file.size)
-        members = _members(reading.path, file, budget, reading.bounds.header_limit_bytes)
+        budget = Budget(reading.settings, file.size)
+        members = _members(reading.path, file, budget, reading.settings.header_limit_bytes)
         yield from _batches(reading, members, budget)
 
 
@@ -158,7 +150,7 @@ def _read(reading: _Reading, batch: Sequence[Member], budget: Budget) -> Iterato
         return [_fetched(batch[byte_range.position], byte_range, opened, budget) for byte_range in ranges]
 
     try:
-        for headers in grown_headers(fetch, [m.size for m in batch], reading.bounds, reading.flatten):
+        for headers in grown_headers(fetch, [m.size for m in batch], reading.settings):
             yield headers.of(rows)
     finally:
         for file in opened.values():
@@ -197,8 +189,10 @@ def _unique(reading: _Reading, path: str) -> str:
     return given
 
 
-def _row(filesystem: pafs.FileSystem, path: str) -> pa.RecordBatch:
-    files = list_paths(filesystem, [path]).files
+def _row(reading: _Reading) -> pa.RecordBatch:
+    """The archive with its own size and time, as far as the file system answers."""
+    path, timeout = reading.path, reading.settings.read_timeout_seconds
+    files = list_paths(reading.filesystem, [path], timeout).files
     return files if files.num_rows else listed_files([path], [None], [None])
 
 

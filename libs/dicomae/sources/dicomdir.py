@@ -15,42 +15,54 @@ from pydicom.dataset import Dataset
 from dicomae.codes import Reason
 from dicomae.errors import UsageError
 from dicomae.sources.io_errors import READ_ERRORS
-from dicomae.sources.listing import Listing, list_paths
+from dicomae.sources.listing import Listing, ListingFailure, list_paths
+from dicomae.sources.storage import Storage
 
 LARGEST = 1 << 26  # bytes: some 150,000 instances
 
 _OUTSIDE = "the reference does not name a file below the DICOMDIR"
 
 
-def read_dicomdir(filesystem: pafs.FileSystem, path: str) -> Listing:
+def read_dicomdir(filesystem: pafs.FileSystem, path: str, timeout_seconds: float) -> Listing:
     """The files that a DICOMDIR refers to, each once; what is missing, or outside the medium, is a failure.
+
+    Parameters
+    ----------
+    timeout_seconds : for each answer of the file system. Where a folder gives none, no other folder is asked
+        after: the files in all of them are failures.
 
     Raises
     ------
     UsageError
         It cannot be read as a DICOMDIR.
     """
-    top = posixpath.dirname(path)
-    names = _Names(filesystem)
-    found: set[str] = set()
-    failures: list[tuple[str, Reason, str]] = []
-    for components in _references(filesystem, path):
-        if not all(_is_name(part) for part in components):
-            failures.append((f"{path}!" + "\\".join(components), Reason.MISSING, _OUTSIDE))
-        elif (file := names.find(top, components)) is None:
-            failures.append((posixpath.join(top, *components), Reason.MISSING, "no such file"))
-        else:
-            found.add(file)
-    listing = list_paths(filesystem, sorted(found))
+    storage = Storage(filesystem, timeout_seconds)
+    names = _Names(storage)
+    found = [_found(names, path, components) for components in _references(storage, path)]
+    listing = list_paths(
+        filesystem, sorted({file for file in found if isinstance(file, str)}), timeout_seconds
+    )
+    failures = [failure for failure in found if not isinstance(failure, str)]
     failures += [(folder, Reason.IO_ERROR, "a folder where a file must be") for folder in listing.folders]
     return Listing(listing.files, (), tuple(sorted([*listing.failures, *failures])))
 
 
-def _references(filesystem: pafs.FileSystem, path: str) -> list[tuple[str, ...]]:
+def _found(names: "_Names", path: str, components: tuple[str, ...]) -> str | ListingFailure:
+    """The path of the file that a DICOMDIR at `path` refers to, or why there is none."""
+    if not all(_is_name(component) for component in components):
+        return f"{path}!" + "\\".join(components), Reason.MISSING, _OUTSIDE
+    top = posixpath.dirname(path)
+    try:
+        file = names.find(top, components)
+    except TimeoutError as late:
+        return posixpath.join(top, *components), Reason.TIMEOUT, str(late)
+    return file or (posixpath.join(top, *components), Reason.MISSING, "no such file")
+
+
+def _references(storage: Storage, path: str) -> list[tuple[str, ...]]:
     """Components of each ReferencedFileID (0004,1500), each reference once."""
     try:
-        with filesystem.open_input_file(path) as file:
-            content = file.read(LARGEST + 1)
+        content = storage.ask(lambda: _content(storage.filesystem, path))
     except READ_ERRORS as error:
         raise UsageError(f"{path}: cannot be read ({type(error).__name__}); check the path") from error
     if len(content) > LARGEST:
@@ -62,6 +74,11 @@ def _references(filesystem: pafs.FileSystem, path: str) -> list[tuple[str, ...]]
             return sorted({_components(record) for record in records if record.get("ReferencedFileID")})
     except Exception as error:
         raise UsageError(f"{path}: no DICOMDIR; give its folder as the source instead") from error
+
+
+def _content(filesystem: pafs.FileSystem, path: str) -> bytes:
+    with filesystem.open_input_file(path) as file:
+        return bytes(file.read(LARGEST + 1))
 
 
 def _components(record: Dataset) -> tuple[str, ...]:
@@ -76,12 +93,19 @@ def _is_name(component: str) -> bool:
 class _Names:
     """Names of a medium, each folder listed once."""
 
-    def __init__(self, filesystem: pafs.FileSystem) -> None:
-        self.filesystem = filesystem
+    def __init__(self, storage: Storage) -> None:
+        self.storage = storage
         self.folders: dict[str, dict[str, str]] = {}
+        self.late: TimeoutError | None = None
 
     def find(self, folder: str, components: tuple[str, ...]) -> str | None:
-        """Path of a file below a folder, or None."""
+        """Path of a file below a folder; None where there is none.
+
+        Raises
+        ------
+        TimeoutError
+            The medium does not say which names it holds.
+        """
         for component in components:
             names = self._names(folder)
             name = names.get(component) or names.get(_folded(component))
@@ -93,13 +117,22 @@ class _Names:
     def _names(self, folder: str) -> dict[str, str]:
         """Names in a folder, by themselves and folded; a name as it is goes before a folded one."""
         if folder not in self.folders:
-            try:
-                infos = self.filesystem.get_file_info(pafs.FileSelector(folder))
-                names = sorted(info.base_name for info in infos)
-            except READ_ERRORS:
-                names = []
+            names = self._listed(folder)
             self.folders[folder] = {_folded(name): name for name in names} | {name: name for name in names}
         return self.folders[folder]
+
+    def _listed(self, folder: str) -> list[str]:
+        if self.late is not None:
+            raise self.late
+        filesystem = self.storage.filesystem
+        try:
+            infos = self.storage.ask(lambda: filesystem.get_file_info(pafs.FileSelector(folder)))
+        except TimeoutError as late:
+            self.late = late
+            raise
+        except READ_ERRORS:
+            return []
+        return sorted(info.base_name for info in infos)
 
 
 def _folded(name: str) -> str:

@@ -7,7 +7,7 @@ from functools import partial
 import pyarrow.fs as pafs
 
 from dicomae.codes import Reason
-from dicomae.sources.in_flight import TIMEOUT_SECONDS, read_all
+from dicomae.sources.in_flight import read_all
 from dicomae.sources.io_errors import READ_ERRORS, explained
 from dicomae.sources.listing import Listing, ListingBuilder
 from dicomae.sources.local_folders import list_local
@@ -18,9 +18,9 @@ TOGETHER = 16  # remote folders that are listed at a time, and held as Python ob
 def list_folders(
     filesystem: pafs.FileSystem,
     folders: Sequence[str],
+    timeout_seconds: float,
     marks: Sequence[str | None] | None = None,
     top: str = "/",
-    timeout_seconds: float = TIMEOUT_SECONDS,
 ) -> Listing:
     """Files and folders directly in some folders; what cannot be listed is a value, never an exception.
 

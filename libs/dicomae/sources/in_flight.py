@@ -19,7 +19,6 @@ from operator import length_hint
 from typing import Generic, TypeVar
 
 THREADS = 64
-TIMEOUT_SECONDS = 120.0
 SLOW_SECONDS = 0.0005  # a read; a warm local disk takes a fiftieth
 WATCH_SECONDS = 0.005  # between two looks at how it goes
 
@@ -92,6 +91,21 @@ def watched(work: Callable[[], T], wait: Wait, timeout_seconds: float) -> T:
         if isinstance(found, Exception):
             raise found
         return found[0]
+
+
+def answered(ask: Callable[[], T], timeout_seconds: float) -> T:
+    """What one call of a system gives, `ask()`.
+
+    Raises
+    ------
+    TimeoutError
+        It took longer than `timeout_seconds`. The thread that waits is left behind, with all it holds.
+    Exception
+        What `ask` raised.
+    """
+    wait = Wait()
+    wait.begin()
+    return watched(ask, wait, timeout_seconds)
 
 
 class _Crew(Generic[T]):

@@ -12,11 +12,13 @@ References
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-inventory-location.html
 """
 
+import io
 import json
 import posixpath
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import pyarrow as pa
 import pyarrow.csv
@@ -26,6 +28,7 @@ import pyarrow.parquet as pq
 from dicomae.errors import UsageError
 from dicomae.sources.inventory_columns import Place, Rows, listed_files_below
 from dicomae.sources.io_errors import READ_ERRORS
+from dicomae.sources.storage import Storage
 
 BATCH_ROWS = 1 << 16
 BLOCK_BYTES = 1 << 20  # of CSV text at a time; a line is shorter
@@ -37,29 +40,33 @@ __all__ = ["Place", "read_inventory"]
 
 
 def read_inventory(
-    filesystem: pafs.FileSystem, path: str, place: Place
+    filesystem: pafs.FileSystem, path: str, place: Place, timeout_seconds: float
 ) -> Iterator[tuple[int, pa.RecordBatch]]:
     """Number of rows, and those below a source as `LISTED_FILE`, batch by batch, in their order.
 
     Parameters
     ----------
     filesystem, path : of the inventory; its columns are found by their usual names (`NAMES`).
+    timeout_seconds : for each answer of the file system.
 
     Raises
     ------
     UsageError
         The inventory cannot be read, lacks a column, or holds what is no path, size or time; or it names
-        no file of the source.
+        no file of the source; or the file system does not answer.
     """
+    storage = Storage(filesystem, timeout_seconds)
     kept = given = 0
-    for file in _files(filesystem, path):
+    for file in _files(storage, path):
         first = file.first_row
         try:
-            for batch in file.batches(filesystem):
+            for batch in file.batches(storage):
                 listed = listed_files_below(Rows(batch, file.path, first, file.has_encoded_keys), place)
                 first += batch.num_rows
                 kept, given = kept + listed.num_rows, given + batch.num_rows
                 yield batch.num_rows, listed
+        except TimeoutError as late:
+            raise UsageError(f"{file.path}: {late}; check its storage") from late
         except READ_ERRORS as error:
             told = _ROW.search(str(error))
             where = f"{file.path}: row {told[1]}" if told else file.path
@@ -86,36 +93,38 @@ class _File:
         """Number of the first row of the batches; a header is row 1."""
         return 2 if self.kind == "CSV" and not self.names else 1
 
-    def batches(self, filesystem: pafs.FileSystem) -> Iterator[pa.RecordBatch]:
+    def batches(self, storage: Storage) -> Iterator[pa.RecordBatch]:
         if self.kind == "Parquet":
-            with filesystem.open_input_file(self.path) as file:
+            with storage.open(self.path) as file:
                 yield from pq.ParquetFile(file).iter_batches(BATCH_ROWS)
             return
         read = pa.csv.ReadOptions(block_size=BLOCK_BYTES, column_names=self.names or None, use_threads=False)
         parse = pa.csv.ParseOptions(newlines_in_values=True)
-        with filesystem.open_input_stream(self.path, compression=_compression(self.path)) as file:
-            # The types are left to us: a key may look like a number.
-            header = self.names or _header(filesystem, self.path)
+        # The types are left to us: a key may look like a number.
+        header = self.names or _header(storage, self.path)
+        with _text(storage, self.path) as file:
             convert = pa.csv.ConvertOptions(
                 column_types=dict.fromkeys(header, pa.string()), strings_can_be_null=True, null_values=[""]
             )
             yield from pa.csv.open_csv(file, read, parse, convert)
 
 
-def _header(filesystem: pafs.FileSystem, path: str) -> list[str]:
-    with filesystem.open_input_stream(path, compression=_compression(path)) as file:
+def _header(storage: Storage, path: str) -> list[str]:
+    with _text(storage, path) as file:
         options = pa.csv.ReadOptions(block_size=BLOCK_BYTES, use_threads=False)
         return list(pa.csv.open_csv(file, options).schema.names)
 
 
-def _compression(path: str) -> str | None:
-    return "gzip" if path.lower().endswith(".gz") else None
+def _text(storage: Storage, path: str) -> pa.NativeFile:
+    """The text of a CSV file, decompressed, from its start to its end."""
+    file = pa.PythonFile(io.BufferedReader(storage.open(path), BLOCK_BYTES), mode="r")
+    return pa.CompressedInputStream(file, "gzip") if path.lower().endswith(".gz") else file
 
 
-def _files(filesystem: pafs.FileSystem, path: str) -> list[_File]:
+def _files(storage: Storage, path: str) -> list[_File]:
     name = path.lower()
     if name.endswith(".json"):
-        return _of_manifest(filesystem, path)
+        return _of_manifest(storage, path)
     if name.endswith(".parquet"):
         return [_File(path, "Parquet")]
     if name.endswith((".csv", ".csv.gz")):
@@ -123,11 +132,11 @@ def _files(filesystem: pafs.FileSystem, path: str) -> list[_File]:
     raise UsageError(f"{path}: no inventory by its name; give .parquet, .csv, .csv.gz or a manifest.json")
 
 
-def _of_manifest(filesystem: pafs.FileSystem, path: str) -> list[_File]:
+def _of_manifest(storage: Storage, path: str) -> list[_File]:
     """The data files that an S3 Inventory's manifest lists."""
     try:
-        with filesystem.open_input_stream(path) as file:
-            manifest = json.loads(file.read(MANIFEST_BYTES))
+        with storage.open(path) as file:
+            manifest = json.loads(file.read(min(file.size, MANIFEST_BYTES)))
         kind = {"csv": "CSV", "parquet": "Parquet"}[manifest["fileFormat"].lower()]
         names = tuple(name.strip() for name in manifest["fileSchema"].split(",")) if kind == "CSV" else ()
         keys = [str(file["key"]) for file in manifest["files"]]
@@ -139,15 +148,19 @@ def _of_manifest(filesystem: pafs.FileSystem, path: str) -> list[_File]:
             f"{path}: no manifest of an S3 Inventory in CSV or Parquet; it needs fileFormat, fileSchema, "
             "destinationBucket and files"
         ) from error
-    return [_File(_data_path(filesystem, path, bucket, key), kind, names, kind == "CSV") for key in keys]
+    return [_File(_data_path(storage, path, bucket, key), kind, names, kind == "CSV") for key in keys]
 
 
-def _data_path(filesystem: pafs.FileSystem, manifest: str, bucket: str, key: str) -> str:
+def _data_path(storage: Storage, manifest: str, bucket: str, key: str) -> str:
     """Where a data file is: in its bucket, or, copied with its manifest, in `../data` or beside it."""
     beside, name = posixpath.dirname(manifest), posixpath.basename(key)
-    places = [f"{bucket}/{key}"] if filesystem.type_name == "s3" else []
+    places = [f"{bucket}/{key}"] if storage.filesystem.type_name == "s3" else []
     places += [posixpath.join(posixpath.dirname(beside), "data", name), posixpath.join(beside, name)]
     for place in places:
-        if filesystem.get_file_info(place).type == pafs.FileType.File:
+        try:
+            info = storage.ask(partial(storage.filesystem.get_file_info, place))
+        except TimeoutError as late:
+            raise UsageError(f"{place}: {late}; check its storage") from late
+        if info.type == pafs.FileType.File:
             return place
     raise UsageError(f"{manifest}: its data file {name} is not there; copy the inventory's data folder too")

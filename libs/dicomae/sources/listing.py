@@ -11,7 +11,7 @@ import pyarrow.fs as pafs
 from dicomae import tables
 from dicomae.codes import Reason
 from dicomae.sources.hdfs import file_info
-from dicomae.sources.in_flight import TIMEOUT_SECONDS, read_all
+from dicomae.sources.in_flight import read_all
 from dicomae.sources.io_errors import READ_ERRORS, explained
 
 LISTED_FILE = pa.schema(
@@ -56,9 +56,7 @@ class Listing:
     settled: tuple[str, ...] = ()
 
 
-def list_paths(
-    filesystem: pafs.FileSystem, paths: Sequence[str], timeout_seconds: float = TIMEOUT_SECONDS
-) -> Listing:
+def list_paths(filesystem: pafs.FileSystem, paths: Sequence[str], timeout_seconds: float) -> Listing:
     """The files of a list with what the file system says of them; a path to nothing is a failure.
 
     Parameters

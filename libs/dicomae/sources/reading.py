@@ -13,7 +13,7 @@ which the next run finds that it has changed.
 
 import os
 from collections.abc import Callable, Iterator, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -28,6 +28,7 @@ from dicomae.headers.parse import parse_headers
 from dicomae.sources import in_flight
 from dicomae.sources.first_bytes import read_starts
 from dicomae.sources.io_errors import READ_ERRORS, explained
+from dicomae.sources.read_settings import ReadSettings
 
 # Bytes read beyond what is known to be needed. With a first read of 16 KiB that is done up to three times
 # (`_started`), no more than 64 KiB beyond the header.
@@ -52,35 +53,24 @@ Fetched = bytes | tuple[Reason, str]
 Fetch = Callable[[Sequence[ByteRange]], Sequence[Fetched]]
 
 
-@dataclass(frozen=True)
-class Bounds:
-    """How far headers are read, in bytes."""
-
-    first_read_bytes: int
-    header_limit_bytes: int
-
-
 def read_headers(
     filesystem: pafs.FileSystem,
     paths: Sequence[str],
     sizes: Sequence[int | None],
-    first_read_bytes: int,
-    header_limit_bytes: int,
-    flatten: Sequence[str] = (),
-    timeout_seconds: float = in_flight.TIMEOUT_SECONDS,
+    settings: ReadSettings,
 ) -> Iterator[HeaderBatch]:
     """Headers of files, most often in one batch; positions are those in `paths`, in no order.
 
     Parameters
     ----------
     sizes : bytes of each file, as listed; None where unknown.
-    timeout_seconds : for opening a file and one read of it; beyond, the file is a failure.
+    settings : its timeout is for opening a file and one read of it; beyond, the file is a failure.
 
     Returns
     -------
     Each file is a row or a failure of one of the batches; nothing is `incomplete`.
     """
-    local = isinstance(filesystem, pafs.LocalFileSystem)
+    local, timeout = isinstance(filesystem, pafs.LocalFileSystem), settings.read_timeout_seconds
 
     def read(byte_range: ByteRange) -> Fetched:
         path = paths[byte_range.position]
@@ -90,22 +80,20 @@ def read_headers(
             return explained(error)
 
     def fetch(ranges: Sequence[ByteRange]) -> list[Fetched]:
-        found = in_flight.read_all(lambda i: read(ranges[i]), len(ranges), timeout_seconds)
-        late = (Reason.TIMEOUT, f"no answer within {timeout_seconds:g} s")
+        found = in_flight.read_all(lambda i: read(ranges[i]), len(ranges), timeout)
+        late = (Reason.TIMEOUT, f"no answer within {timeout:g} s")
         return [late if data is None else data for data in found]
 
     def start(positions: Sequence[int], wanted: int) -> Started | None:
         return _started([paths[i] for i in positions], wanted) if local else None
 
-    bounds = Bounds(first_read_bytes, header_limit_bytes)
-    return grown_headers(fetch, sizes, bounds, flatten, start)
+    return grown_headers(fetch, sizes, settings, start)
 
 
 def grown_headers(
     fetch: Fetch,
     sizes: Sequence[int | None],
-    bounds: Bounds,
-    flatten: Sequence[str],
+    settings: ReadSettings,
     start: Callable[[Sequence[int], int], Started | None] = lambda positions, wanted: None,
 ) -> Iterator[HeaderBatch]:
     """As `read_headers`, of as many files as there are sizes, by a function that reads ranges of them.
@@ -117,7 +105,7 @@ def grown_headers(
     start : the first bytes of files at once, where that is quick.
     """
     parts = [parse_headers([], [])]
-    for part in _grown(fetch, sizes, bounds, flatten, start):
+    for part in _grown(fetch, sizes, settings, start):
         parts.append(part)
         if sum(part.headers.nbytes for part in parts) >= BATCH_BYTES:
             yield _concatenated(parts)
@@ -129,22 +117,21 @@ def grown_headers(
 def _grown(
     fetch: Fetch,
     sizes: Sequence[int | None],
-    bounds: Bounds,
-    flatten: Sequence[str],
+    settings: ReadSettings,
     start: Callable[[Sequence[int], int], Started | None],
 ) -> Iterator[HeaderBatch]:
     """What became of each group of files, as far as it is known by then."""
-    first, limit = min(bounds.first_read_bytes, bounds.header_limit_bytes), bounds.header_limit_bytes
+    first = min(settings.first_read_bytes, settings.header_limit_bytes)
     for all_new in _groups([_Held(i, b"", first) for i in range(len(sizes))]):
         groups = [all_new]
         started = start([file.position for file in all_new], first)
         if started is not None:
             again = [all_new[i] for i in started[1]]  # to learn why they could not be read
-            part, more = _parsed_group(all_new, started[0], set(started[1]), sizes, limit, flatten)
+            part, more = _parsed_group(all_new, started[0], set(started[1]), sizes, settings)
             yield part
             groups = list(_groups([*again, *more]))
         while groups:
-            part, more = _read_group(fetch, groups.pop(), sizes, limit, flatten)
+            part, more = _read_group(fetch, groups.pop(), sizes, settings)
             yield part
             groups.extend(_groups(more))
 
@@ -171,7 +158,7 @@ def _groups(files: Sequence[_Held]) -> Iterator[list[_Held]]:
 
 
 def _read_group(
-    fetch: Fetch, group: list[_Held], sizes: Sequence[int | None], limit: int, flatten: Sequence[str]
+    fetch: Fetch, group: list[_Held], sizes: Sequence[int | None], settings: ReadSettings
 ) -> tuple[HeaderBatch, list[_Held]]:
     """What became of the files of a group, and those of which more is to be read."""
     ranges = [ByteRange(file.position, len(file.buffer), file.wanted - len(file.buffer)) for file in group]
@@ -184,7 +171,7 @@ def _read_group(
         else:
             read.append(file)
             buffers.append(file.buffer + data if file.buffer else data)
-    part, more = _parsed_group(read, buffers, frozenset(), sizes, limit, flatten)
+    part, more = _parsed_group(read, buffers, frozenset(), sizes, settings)
     return replace(part, failures=(*failures, *part.failures)), more
 
 
@@ -193,19 +180,19 @@ def _parsed_group(
     buffers: Sequence[bytes] | Arena,
     unread: Set[int],
     sizes: Sequence[int | None],
-    limit: int,
-    flatten: Sequence[str],
+    settings: ReadSettings,
 ) -> tuple[HeaderBatch, list[_Held]]:
     """As `_read_group`, of what was read; of the `unread` nothing is said."""
     lengths = buffers.sizes.tolist() if isinstance(buffers, Arena) else [len(buffer) for buffer in buffers]
     # A short read is the file's end.
     complete = [length < file.wanted for length, file in zip(lengths, group, strict=True)]
-    batch = parse_headers(buffers, complete, flatten)
+    batch = parse_headers(buffers, complete, settings.flatten_sequences)
     positions = [file.position for file in group]
     failures = [
         Failure(positions[f.index], f.reason, f.detail) for f in batch.failures if f.index not in unread
     ]
     more: list[_Held] = []
+    limit = settings.header_limit_bytes
     for i, needed in batch.incomplete.items():
         wanted = _next_end(lengths[i], needed, sizes[positions[i]], limit) if needed else group[i].wanted
         if wanted is None:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from typing import IO, cast
 
 from dicomae.codes import Reason
-from dicomae.sources.members import MAXIMUM_READ, Bomb, Budget, Damaged, Member, RangeFile, take
+from dicomae.sources.members import MAXIMUM_READ, Bomb, Budget, Damaged, Member, take
+from dicomae.sources.range_file import RangeFile
 
 READ_AHEAD = 1024  # bytes of a plain tar: the end of a member and the header of the next come at once
 MAXIMUM_GLOBALS = 256  # of the extended header that holds for all that follow

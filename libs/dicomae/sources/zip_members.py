@@ -9,7 +9,8 @@ from functools import partial
 from typing import cast
 
 from dicomae.codes import Reason
-from dicomae.sources.members import Bomb, Budget, Member, RangeFile
+from dicomae.sources.members import Bomb, Budget, Member
+from dicomae.sources.range_file import RangeFile
 
 MAXIMUM_MEMBERS = 200_000  # the directory of a zip is held in memory: 700 bytes a member
 MAXIMUM_DIRECTORY = 1 << 26  # bytes

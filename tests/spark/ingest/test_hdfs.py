@@ -114,7 +114,7 @@ def test_a_path_that_may_not_be_seen_is_not_taken_for_a_missing_one(tmp_path: Pa
     # In another process, for this one would keep the JVM.
     code = (
         "import sys; from dicomae.sources import listing, uris; paths = ['/gone', '/hidden/1'];"
-        "print(*listing.list_paths(uris.open_filesystem(sys.argv[1]), paths).failures, sep='\\n')"
+        "print(*listing.list_paths(uris.open_filesystem(sys.argv[1]), paths, 120).failures, sep='\\n')"
     )
     command, env = [sys.executable, "-c", code, f"{hdfs.uri}/"], hdfs.environment("reader")
     told = subprocess.run(command, check=True, capture_output=True, text=True, env=env).stdout.splitlines()

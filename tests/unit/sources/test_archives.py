@@ -9,12 +9,14 @@ import tarfile
 import threading
 import time
 import zipfile
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 
 import pyarrow.fs as pafs
 import pytest
+from defaults import SETTINGS
 from files import write_file
 from filesystems import Spy
 
@@ -26,6 +28,7 @@ from dicomae.sources.reading import read_headers
 SHARED = Path(__file__).resolve().parents[4] / "shared" / "dicom"
 LOCAL = pafs.LocalFileSystem()
 MEBIBYTE = 1 << 20
+BOUNDED = replace(SETTINGS, header_limit_bytes=MEBIBYTE)
 KINDS = [".zip", ".tar", ".tar.gz", ".tgz"]
 
 
@@ -50,8 +53,8 @@ def instance(folder: Path, uid: str, pixels: bytes = b"", **elements: object) ->
     return content[:image] + struct.pack("<HH2sHL", 0x7FE0, 0x10, b"OW", 0, len(pixels)) + pixels
 
 
-def read(path: Path, filesystem=LOCAL, limit=MEBIBYTE, **options):
-    return list(archives.read_archive(filesystem, str(path), 16384, limit, **options))
+def read(path: Path, filesystem=LOCAL, **settings):
+    return list(archives.read_archive(filesystem, str(path), replace(BOUNDED, **settings)))
 
 
 def outcomes(batches) -> dict[str, str]:
@@ -103,7 +106,7 @@ def test_members_are_read_as_the_files_outside_are(tmp_path, kind, through):
     for i, (_, content) in enumerate(contents):
         paths.append(tmp_path / f"{i:03d}")
         paths[-1].write_bytes(content)
-    (outside,) = read_headers(LOCAL, [str(p) for p in paths], [len(c) for _, c in contents], 16384, MEBIBYTE)
+    (outside,) = read_headers(LOCAL, [str(p) for p in paths], [len(c) for _, c in contents], BOUNDED)
     filesystem = LOCAL if through == "local" else pafs.PyFileSystem(Spy())
     ((rows, inside),) = read(pack(tmp_path / f"all{kind}", contents), filesystem)
     assert rows["path"].to_pylist() == [f"{tmp_path}/all{kind}!{name}" for name, _ in contents]
@@ -259,7 +262,7 @@ def test_a_read_that_hangs_ends_the_archive_after_what_was_read(tmp_path, kind, 
     path = pack(tmp_path / f"a{kind}", contents)
     release, last = threading.Event(), path.stat().st_size
     hangs = Spy(before_read=lambda name, start: 6 * MEBIBYTE < start < last - 8192 and release.wait(60))
-    batches = read(path, pafs.PyFileSystem(hangs), timeout_seconds=0.3)
+    batches = read(path, pafs.PyFileSystem(hangs), read_timeout_seconds=0.3)
     release.set()
     found = outcomes(batches)
     assert (found["0"], found["1"], found["itself"]) == ("1.2.0", "1.2.1", Reason.TIMEOUT)
@@ -269,14 +272,26 @@ def test_a_read_that_hangs_ends_the_archive_after_what_was_read(tmp_path, kind, 
 
 def test_an_archive_that_does_not_open_is_left_behind(tmp_path):
     path = pack(tmp_path / "a.zip", [("1", instance(tmp_path, "1.2"))])
-    found = outcomes(read(path, pafs.PyFileSystem(Spy(open_seconds=1.0)), timeout_seconds=0.2))
+    found = outcomes(read(path, pafs.PyFileSystem(Spy(open_seconds=1.0)), read_timeout_seconds=0.2))
     assert found == {"itself": Reason.TIMEOUT}
+
+
+def test_a_damaged_archive_whose_size_nobody_tells_is_left_behind(tmp_path):
+    (tmp_path / "a.zip").write_bytes(b"no archive at all")
+    release = threading.Event()
+    silent = Spy(before_asked=lambda name: release.wait(20))
+    began = time.monotonic()
+    ((row, headers),) = read(tmp_path / "a.zip", pafs.PyFileSystem(silent), read_timeout_seconds=0.3)
+    release.set()
+    assert time.monotonic() - began < 10
+    assert row.to_pylist() == [{"path": f"{tmp_path}/a.zip", "size": None, "mtime": None, "etag": None}]
+    assert [failure.reason for failure in headers.failures] == [Reason.ARCHIVE_DAMAGED]
 
 
 def test_slow_reads_are_no_hanging_ones(tmp_path):
     path = pack(tmp_path / "a.zip", [(f"{i}", instance(tmp_path, f"1.2.{i}")) for i in range(9)])
     slow = Spy(before_read=lambda name, start: time.sleep(0.1))
-    assert len(outcomes(read(path, pafs.PyFileSystem(slow), timeout_seconds=0.4))) == 9
+    assert len(outcomes(read(path, pafs.PyFileSystem(slow), read_timeout_seconds=0.4))) == 9
     assert len(slow.reads) > 4
 
 
@@ -313,7 +328,7 @@ def test_compressions_that_may_ask_for_much_memory_are_refused(tmp_path):
 @pytest.mark.parametrize("kind", KINDS)
 def test_too_many_members_are_a_bomb(tmp_path, kind):
     path = pack(tmp_path / f"a{kind}", [(f"{i}", instance(tmp_path, f"1.2.{i}")) for i in range(9)])
-    found = outcomes(read(path, limits=members.Limits(members=5)))
+    found = outcomes(read(path, archive_limit_members=5))
     assert found == {**{f"{i}": f"1.2.{i}" for i in range(5)}, "itself": Reason.ARCHIVE_BOMB}
 
 
@@ -328,7 +343,7 @@ def test_a_member_that_inflates_for_ever_is_skipped_in_bounds(tmp_path, monkeypa
     path = pack(
         tmp_path / "a.tgz", [("0", instance(tmp_path, "1.2.0")), ("1", bytes(64 * MEBIBYTE)), ("2", b"")]
     )
-    found = outcomes(read(path, limits=members.Limits(ratio=50)))
+    found = outcomes(read(path, archive_limit_ratio=50))
     assert found["0"] == "1.2.0"
     assert found["itself"] == Reason.ARCHIVE_BOMB
 
@@ -338,7 +353,7 @@ def test_members_of_a_zip_whose_headers_never_end_are_a_bomb(tmp_path, monkeypat
     endless = instance(tmp_path, "1.2")[:-12] + struct.pack("<HH2sHL", 0x7FDF, 0x10, b"OB", 0, 1 << 20)
     path = pack(tmp_path / "a.zip", [(f"{i}", endless + bytes(4 * MEBIBYTE)) for i in range(20)])
     monkeypatch.setattr(archives, "BATCH_MEMBERS", 4)
-    found = outcomes(read(path, limits=members.Limits(ratio=1), limit=2 * MEBIBYTE))
+    found = outcomes(read(path, archive_limit_ratio=1, header_limit_bytes=2 * MEBIBYTE))
     assert found.pop("itself") == Reason.ARCHIVE_BOMB
     assert Reason.ARCHIVE_BOMB in found.values()
     assert len(found) < 20
@@ -375,7 +390,7 @@ def test_no_damaged_archive_raises_or_reads_for_ever(tmp_path, kind):
 def test_real_files_have_the_outcome_they_have_outside(tmp_path, kind):
     paths = sorted(path for path in SHARED.rglob("*") if path.is_file())[::9]
     contents = [(f"{i}.dcm", path.read_bytes()) for i, path in enumerate(paths)]
-    (outside,) = read_headers(LOCAL, [str(p) for p in paths], [None] * len(paths), 16384, MEBIBYTE)
+    (outside,) = read_headers(LOCAL, [str(p) for p in paths], [None] * len(paths), BOUNDED)
     expected = dict(zip(outside.index, outside.headers["SOPInstanceUID"].to_pylist(), strict=True))
     expected |= {failure.index: failure.reason for failure in outside.failures}
     found = outcomes(read(pack(tmp_path / f"a{kind}", contents)))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pyarrow.fs as pafs
 import pytest
+from defaults import TIMEOUT
 from filesystems import Spy
 
 from dicomae.codes import Reason
@@ -22,7 +23,7 @@ def test_a_folder_lists_one_level_sorted(tmp_path):
         (tmp_path / name).write_bytes(content)
     (tmp_path / "empty").mkdir()
     os.utime(tmp_path / "b.dcm", ns=(0, 1_700_000_000_123_456_789))
-    found = list_folders(LOCAL, [str(tmp_path)])
+    found = list_folders(LOCAL, [str(tmp_path)], TIMEOUT)
     assert found.failures == ()
     assert found.folders == (f"{tmp_path}/empty", f"{tmp_path}/sub")
     assert found.files.schema == listing.LISTED_FILE
@@ -35,7 +36,7 @@ def test_a_folder_lists_one_level_sorted(tmp_path):
 def test_a_name_that_is_not_utf8_is_a_failure(tmp_path):
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.dcm")).write_bytes(b"1")
     (tmp_path / "good.dcm").write_bytes(b"1")
-    found = list_folders(LOCAL, [str(tmp_path)])
+    found = list_folders(LOCAL, [str(tmp_path)], TIMEOUT)
     assert found.files.num_rows == 1
     assert found.failures == ((f"{tmp_path}/caf\\xe9.dcm/", Reason.IO_ERROR, "the name is not UTF-8"),)
 
@@ -50,14 +51,14 @@ def test_a_name_that_is_not_utf8_is_a_failure(tmp_path):
     ],
 )
 def test_a_folder_that_cannot_be_listed_is_a_value(error, reason, detail):
-    found = list_folders(pafs.PyFileSystem(Spy({"locked": error})), ["/pacs/locked"])
+    found = list_folders(pafs.PyFileSystem(Spy({"locked": error})), ["/pacs/locked"], TIMEOUT)
     assert found.files.num_rows == 0
     assert found.folders == ()
     assert found.failures == (("/pacs/locked", reason, detail),)
 
 
 def test_a_folder_that_vanished_is_a_value(tmp_path):
-    (failure,) = list_folders(LOCAL, [f"{tmp_path}/gone"]).failures
+    (failure,) = list_folders(LOCAL, [f"{tmp_path}/gone"], TIMEOUT).failures
     assert failure == (f"{tmp_path}/gone", Reason.MISSING, "FileNotFoundError ENOENT")
 
 
@@ -65,8 +66,8 @@ def test_a_file_system_of_another_kind_lists_the_same(tmp_path):
     for name in ("b.dcm", "a.dcm", "new\nline.dcm", "sub/deep.dcm"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(name.encode())
-    here = replace(list_folders(LOCAL, [str(tmp_path)]), visited=())  # marks are of local folders
-    assert list_folders(pafs.PyFileSystem(Spy()), [str(tmp_path)]) == here
+    here = replace(list_folders(LOCAL, [str(tmp_path)], TIMEOUT), visited=())  # marks are of local folders
+    assert list_folders(pafs.PyFileSystem(Spy()), [str(tmp_path)], TIMEOUT) == here
 
 
 def test_a_folder_of_more_entries_than_a_chunk_is_listed_sorted(tmp_path, monkeypatch):
@@ -75,7 +76,7 @@ def test_a_folder_of_more_entries_than_a_chunk_is_listed_sorted(tmp_path, monkey
     for name in names:
         (tmp_path / name).write_bytes(b"1")
     for filesystem in (LOCAL, pafs.PyFileSystem(Spy())):
-        found = list_folders(filesystem, [str(tmp_path)]).files["path"].to_pylist()
+        found = list_folders(filesystem, [str(tmp_path)], TIMEOUT).files["path"].to_pylist()
         assert [Path(path).name for path in found] == sorted(names)
 
 
@@ -85,11 +86,11 @@ def test_folders_are_listed_together_and_one_that_fails_is_no_loss_to_the_others
         (tmp_path / name).write_bytes(b"1")
     folders = [f"{tmp_path}/{name}" for name in ("b", "gone", "a")]
     for filesystem in (LOCAL, pafs.PyFileSystem(Spy())):
-        found = list_folders(filesystem, folders)
+        found = list_folders(filesystem, folders, TIMEOUT)
         assert found.files["path"].to_pylist() == [f"{tmp_path}/a/1.dcm", f"{tmp_path}/b/2.dcm"]
         assert found.folders == (f"{tmp_path}/a/sub",)
         assert [failure[:2] for failure in found.failures] == [(f"{tmp_path}/gone", Reason.MISSING)]
-    assert list_folders(LOCAL, []).files.num_rows == 0
+    assert list_folders(LOCAL, [], TIMEOUT).files.num_rows == 0
 
 
 def test_folders_of_a_slow_source_are_listed_at_once(tmp_path):
@@ -98,7 +99,7 @@ def test_folders_of_a_slow_source_are_listed_at_once(tmp_path):
         Path(folder).mkdir()
         (Path(folder) / "1.dcm").write_bytes(b"1")
     spy = Spy({"07": PermissionError(13, "denied")}, open_seconds=0.02)
-    found = list_folders(pafs.PyFileSystem(spy), folders)
+    found = list_folders(pafs.PyFileSystem(spy), folders, TIMEOUT)
     assert found.files.num_rows == 39
     assert [failure[:2] for failure in found.failures] == [(folders[7], Reason.PERMISSION)]
     assert 8 <= spy.most_open <= TOGETHER

@@ -72,6 +72,16 @@ def test_work_may_take_long_but_no_answer():
         in_flight.watched(lambda: 1 // 0, in_flight.Wait(), 1)
 
 
+def test_an_answer_is_waited_for_so_long():
+    release = threading.Event()
+    assert in_flight.answered(lambda: 7, 10) == 7
+    with pytest.raises(TimeoutError, match=r"no answer within 0\.1 s"):
+        in_flight.answered(lambda: release.wait(20), 0.1)
+    release.set()
+    with pytest.raises(ZeroDivisionError):
+        in_flight.answered(lambda: 1 // 0, 10)
+
+
 def test_a_programming_error_is_raised_to_the_caller():
     with pytest.raises(ZeroDivisionError):
         in_flight.read_all(lambda i: 1 // (5 - i), 10, 10)

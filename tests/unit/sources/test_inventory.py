@@ -4,6 +4,9 @@ import gzip
 import json
 import os
 import subprocess
+import sys
+import threading
+import time
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from math import floor
@@ -13,6 +16,9 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 import pytest
+from conftest import HOME
+from defaults import TIMEOUT
+from filesystems import Spy
 
 from dicomae.errors import UsageError
 from dicomae.sources import inventory
@@ -26,7 +32,7 @@ WHEN = datetime(2024, 5, 1, 12, 30, 5, 123000, tzinfo=UTC)
 
 
 def read(file, place):
-    batches = [batch for _, batch in inventory.read_inventory(LOCAL, str(file), place)]
+    batches = [batch for _, batch in inventory.read_inventory(LOCAL, str(file), place, TIMEOUT)]
     assert all(batch.schema == LISTED_FILE for batch in batches)
     return [row for batch in batches for row in batch.to_pylist()]
 
@@ -85,7 +91,7 @@ def test_times_that_find_prints_are_those_of_a_listing(tmp_path):
         command = ["find", tmp_path / "pacs", "-type", "f", "-printf", r"%p,%s,%T@\n"]
         subprocess.run(command, stdout=file, check=True)
     found = sorted(read(tmp_path / "f.csv", Place(f"{tmp_path}/pacs")), key=lambda row: row["path"])
-    assert found == list_folders(LOCAL, [f"{tmp_path}/pacs"]).files.to_pylist()
+    assert found == list_folders(LOCAL, [f"{tmp_path}/pacs"], TIMEOUT).files.to_pylist()
 
 
 def test_times_in_floats_are_cut_as_those_of_a_listing_are(tmp_path):
@@ -195,7 +201,65 @@ def test_a_long_inventory_comes_in_batches(tmp_path):
     (tmp_path / "f.csv").write_text("path\n" + "".join(f'"new\nline{path}"\n' for path in paths))
     for name in ("f.parquet", "f.csv"):
         batches = [
-            batch for _, batch in inventory.read_inventory(LOCAL, f"{tmp_path}/{name}", Place("/pacs"))
+            batch
+            for _, batch in inventory.read_inventory(LOCAL, f"{tmp_path}/{name}", Place("/pacs"), TIMEOUT)
         ]
         assert max(batch.num_rows for batch in batches) < 150_000
         assert sum(batch.num_rows for batch in batches) == 150_000
+
+
+@pytest.mark.parametrize(
+    ("name", "silent", "words"),
+    [
+        (
+            "f.csv",
+            lambda name, start: start >= 1 << 20,
+            r"f\.csv: no answer within 0\.3 s; check its storage",
+        ),
+        ("f.csv.gz", lambda name, start: True, r"f\.csv\.gz: no answer within 0\.3 s"),
+        ("f.parquet", lambda name, start: True, r"f\.parquet: no answer within 0\.3 s"),
+        ("m.json", lambda name, start: name == "m.json", r"m\.json: cannot be read \(TimeoutError\)"),
+        ("m.json", lambda name, start: name == "1.csv.gz", r"1\.csv\.gz: no answer within 0\.3 s"),
+    ],
+)
+def test_an_inventory_that_gives_no_answer_is_explained(tmp_path, name, silent, words):
+    (tmp_path / "f.csv").write_text("path\n" + "a.dcm\n" * 600_000)
+    pq.write_table(pa.table({"path": ["a.dcm"]}), tmp_path / "f.parquet")
+    (tmp_path / "m.json").write_text(json.dumps(manifest()))
+    for packed in ("f.csv.gz", "1.csv.gz"):
+        (tmp_path / packed).write_bytes(gzip.compress(b"path\na.dcm\n"))
+    release = threading.Event()
+    spy = pafs.PyFileSystem(Spy(before_read=lambda name, start: silent(name, start) and release.wait(20)))
+    began = time.monotonic()
+    with pytest.raises(UsageError, match=words):
+        list(inventory.read_inventory(spy, f"{tmp_path}/{name}", Place("/pacs"), 0.3))
+    release.set()
+    assert time.monotonic() - began < 10
+
+
+def test_a_data_file_that_nobody_tells_of_is_explained(tmp_path):
+    (tmp_path / "m.json").write_text(json.dumps(manifest()))
+    release = threading.Event()
+    spy = pafs.PyFileSystem(Spy(before_asked=lambda name: release.wait(20)))
+    with pytest.raises(UsageError, match=r"1\.csv\.gz: no answer within 0\.3 s"):
+        list(inventory.read_inventory(spy, f"{tmp_path}/m.json", Place("/pacs"), 0.3))
+    release.set()
+
+
+def test_an_inventory_that_gives_no_answer_does_not_keep_the_process_alive(tmp_path):
+    (tmp_path / "f.csv").write_text("path\na.dcm\n")
+    code = (
+        "import sys, time; from filesystems import Spy; import pyarrow.fs as pafs;"
+        "from dicomae.sources.inventory import Place, read_inventory;"
+        "spy = pafs.PyFileSystem(Spy(before_read=lambda name, start: time.sleep(60)));"
+        "list(read_inventory(spy, sys.argv[1], Place('/pacs'), 0.3))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, f"{tmp_path}/f.csv"],
+        cwd=HOME / "tests",
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (done.returncode, "no answer within 0.3 s" in done.stderr) == (1, True)

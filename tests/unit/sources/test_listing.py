@@ -3,6 +3,7 @@
 import threading
 
 import pyarrow.fs as pafs
+from defaults import TIMEOUT
 from filesystems import Spy
 
 from dicomae.codes import Reason
@@ -17,7 +18,7 @@ def test_a_list_of_paths_gives_files_folders_and_what_is_missing(tmp_path):
     (tmp_path / "sub").mkdir()
     paths = [f"{tmp_path}/{name}" for name in ("b.dcm", "gone", "sub", "a.dcm", "n\0ul")]
     for filesystem in (LOCAL, pafs.PyFileSystem(Spy())):
-        found = listing.list_paths(filesystem, paths)
+        found = listing.list_paths(filesystem, paths, TIMEOUT)
         assert found.files["path"].to_pylist() == [paths[3], paths[0]]
         assert found.files["size"].to_pylist() == [1, 2]
         assert found.folders == (paths[2],)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow.fs as pafs
 import pytest
+from defaults import TIMEOUT
 
 from dicomae.codes import Reason
 from dicomae.sources import local_folders
@@ -29,11 +30,11 @@ def test_entries_that_are_no_files_are_failures_not_reads(tmp_path):
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "up").symlink_to(tmp_path)
     (tmp_path / "twin").symlink_to(tmp_path / "sub")
-    top = list_folders(LOCAL, [str(tmp_path)])
+    top = list_folders(LOCAL, [str(tmp_path)], TIMEOUT)
     assert top.failures == ((f"{tmp_path}/pipe", Reason.NOT_A_FILE, "neither a file nor a folder"),)
     assert top.files.num_rows == 0
     assert [Path(path).name for path in top.folders] == ["sub", "twin"]
-    inner = list_folders(LOCAL, [str(tmp_path / "sub")])
+    inner = list_folders(LOCAL, [str(tmp_path / "sub")], TIMEOUT)
     assert inner.folders == ()
     assert inner.failures == ((f"{tmp_path}/sub/up", Reason.NOT_A_FILE, "a link to a folder above itself"),)
 
@@ -42,7 +43,7 @@ def test_a_link_to_a_folder_of_a_like_name_is_followed(tmp_path):
     (tmp_path / "ab").mkdir()
     (tmp_path / "a").mkdir()
     (tmp_path / "ab" / "link").symlink_to(tmp_path / "a")
-    assert list_folders(LOCAL, [str(tmp_path / "ab")]).folders == (f"{tmp_path}/ab/link",)
+    assert list_folders(LOCAL, [str(tmp_path / "ab")], TIMEOUT).folders == (f"{tmp_path}/ab/link",)
 
 
 def test_a_folder_that_does_not_answer_is_a_value_and_those_before_it_are_listed(tmp_path, monkeypatch):
@@ -78,10 +79,12 @@ def test_links_that_lead_to_each_other_end(tmp_path):
         (tmp_path / name).mkdir()
         (tmp_path / name / f"to_{other}").symlink_to(tmp_path / other)
     (tmp_path / "self").symlink_to(tmp_path / "self")
-    assert [reason for _, reason, _ in list_folders(LOCAL, [str(tmp_path)]).failures] == [Reason.NOT_A_FILE]
-    inner = list_folders(LOCAL, [f"{tmp_path}/a"])
+    assert [reason for _, reason, _ in list_folders(LOCAL, [str(tmp_path)], TIMEOUT).failures] == [
+        Reason.NOT_A_FILE
+    ]
+    inner = list_folders(LOCAL, [f"{tmp_path}/a"], TIMEOUT)
     assert inner.folders == (f"{tmp_path}/a/to_b",)
-    back = list_folders(LOCAL, [f"{tmp_path}/a/to_b"])
+    back = list_folders(LOCAL, [f"{tmp_path}/a/to_b"], TIMEOUT)
     assert back.folders == ()
     loop = f"{tmp_path}/a/to_b/to_a"
     assert back.failures == ((loop, Reason.NOT_A_FILE, "a link to a folder above itself"),)
@@ -92,15 +95,15 @@ def test_a_folder_that_has_its_mark_still_is_not_opened(tmp_path, at_rest, monke
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"1")
     folders = [f"{tmp_path}/{name}" for name in "abc"]
-    held = list_folders(LOCAL, folders).visited
+    held = list_folders(LOCAL, folders, TIMEOUT).visited
     assert [folder[:2] for folder in held] == [(folders[0], 1), (folders[1], 2), (folders[2], 1)]
     marks = [folder.mark for folder in held]
     opened, scandir = [], os.scandir
     monkeypatch.setattr(os, "scandir", lambda folder: opened.append(folder) or scandir(folder))
-    assert list_folders(LOCAL, folders, marks).settled == tuple(folders)
+    assert list_folders(LOCAL, folders, TIMEOUT, marks).settled == tuple(folders)
     assert opened == []
     (tmp_path / "b" / "3.dcm").unlink()
-    found = list_folders(LOCAL, folders, marks)
+    found = list_folders(LOCAL, folders, TIMEOUT, marks)
     assert (found.settled, opened) == ((folders[0], folders[2]), [folders[1]])
     assert found.files["path"].to_pylist() == [f"{tmp_path}/b/4.dcm"]
 
@@ -110,16 +113,16 @@ def test_a_known_folder_may_be_gone_or_have_given_its_place_to_a_file_or_to_anot
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"1")
     folders = [f"{tmp_path}/{name}" for name in ("a", "b", "b/sub", "c")]
-    marks = [folder.mark for folder in list_folders(LOCAL, folders).visited]
+    marks = [folder.mark for folder in list_folders(LOCAL, folders, TIMEOUT).visited]
     shutil.rmtree(tmp_path / "a")
     shutil.rmtree(tmp_path / "b")
     (tmp_path / "b").write_bytes(b"a file")
     shutil.rmtree(tmp_path / "c")
     os.rename(tmp_path / "other", tmp_path / "c")
-    found = list_folders(LOCAL, folders, marks)
+    found = list_folders(LOCAL, folders, TIMEOUT, marks)
     assert (found.failures, found.settled) == ((), ())
     assert found.files["path"].to_pylist() == [f"{tmp_path}/c/4.dcm"]
-    new = list_folders(LOCAL, folders[:1], [None])
+    new = list_folders(LOCAL, folders[:1], TIMEOUT, [None])
     assert [failure[:2] for failure in new.failures] == [(folders[0], Reason.MISSING)]
 
 
@@ -129,19 +132,21 @@ def test_what_a_link_leads_to_is_never_trusted(tmp_path, at_rest):
         (tmp_path / name).write_bytes(b"1")
     (tmp_path / "a" / "link").symlink_to(tmp_path / "other")
     (tmp_path / "b" / "nowhere.dcm").symlink_to(tmp_path / "gone.dcm")
-    found = list_folders(LOCAL, [f"{tmp_path}/a", f"{tmp_path}/b", f"{tmp_path}/other"])
+    found = list_folders(LOCAL, [f"{tmp_path}/a", f"{tmp_path}/b", f"{tmp_path}/other"], TIMEOUT)
     assert [bool(folder.mark) for folder in found.visited] == [False, False, True]
     assert found.links == {f"{tmp_path}/a/link"}
-    linked = list_folders(LOCAL, [f"{tmp_path}/a/link"], [local_folders.LINKED])
+    linked = list_folders(LOCAL, [f"{tmp_path}/a/link"], TIMEOUT, [local_folders.LINKED])
     assert (linked.visited, linked.folders) == ((), (f"{tmp_path}/a/link/sub",))
-    known = list_folders(LOCAL, [f"{tmp_path}/a/link"], ["1:2"])  # it was a folder when it was listed
+    known = list_folders(
+        LOCAL, [f"{tmp_path}/a/link"], TIMEOUT, ["1:2"]
+    )  # it was a folder when it was listed
     assert (known.visited, known.folders, known.failures) == ((), (), ())
 
 
 def test_a_folder_that_changed_just_now_has_no_mark(tmp_path):
-    (folder,) = list_folders(LOCAL, [str(tmp_path)]).visited
+    (folder,) = list_folders(LOCAL, [str(tmp_path)], TIMEOUT).visited
     assert folder.mark == ""
-    assert list_folders(LOCAL, [str(tmp_path)], [""]).settled == ()
+    assert list_folders(LOCAL, [str(tmp_path)], TIMEOUT, [""]).settled == ()
 
 
 def test_a_folder_that_holds_a_file_that_may_still_be_written_has_no_mark(tmp_path, at_rest, monkeypatch):
@@ -151,7 +156,7 @@ def test_a_folder_that_holds_a_file_that_may_still_be_written_has_no_mark(tmp_pa
         (tmp_path / name / "1.dcm").write_bytes(b"1")
         os.utime(tmp_path / name / "1.dcm", (0, time.time() - age))
     folders = [f"{tmp_path}/old", f"{tmp_path}/young"]
-    assert [bool(folder.mark) for folder in list_folders(LOCAL, folders).visited] == [True, False]
+    assert [bool(folder.mark) for folder in list_folders(LOCAL, folders, TIMEOUT).visited] == [True, False]
 
 
 def test_a_folder_that_another_takes_the_place_of_while_it_is_listed_has_no_mark(
@@ -170,7 +175,7 @@ def test_a_folder_that_another_takes_the_place_of_while_it_is_listed_has_no_mark
         return scandir(folder)
 
     monkeypatch.setattr(os, "scandir", mount)
-    (held,) = list_folders(LOCAL, [str(place)]).visited
+    (held,) = list_folders(LOCAL, [str(place)], TIMEOUT).visited
     assert held == (str(place), 1, "")
 
 
@@ -180,17 +185,17 @@ def test_nothing_is_known_behind_a_link(tmp_path, at_rest):
     (top / "a" / "b" / "c").mkdir(parents=True)
     (top / "a" / "b" / "c" / "1.dcm").write_bytes(b"1")
     folders = [f"{top}", f"{top}/a", f"{top}/a/b", f"{top}/a/b/c"]
-    marks = [folder.mark for folder in list_folders(LOCAL, folders).visited]
+    marks = [folder.mark for folder in list_folders(LOCAL, folders, TIMEOUT).visited]
     (top / "a").rename(elsewhere)
     (top / "a").symlink_to(elsewhere)
-    found = list_folders(LOCAL, folders, marks, str(top))
+    found = list_folders(LOCAL, folders, TIMEOUT, marks, str(top))
     assert (found.links, found.settled, found.failures) == ({f"{top}/a"}, (), ())
     assert [(folder.path, folder.files) for folder in found.visited] == [(f"{top}", 0)]
     above = tmp_path / "above"  # a link above the top is nobody's concern
     above.symlink_to(top.parent)
     (top / "a").unlink()
     elsewhere.rename(top / "a")
-    again = list_folders(LOCAL, [f"{above}/top/a/b/c"], marks[3:], f"{above}/top")
+    again = list_folders(LOCAL, [f"{above}/top/a/b/c"], TIMEOUT, marks[3:], f"{above}/top")
     assert again.settled == (f"{above}/top/a/b/c",)
 
 
@@ -200,7 +205,7 @@ def test_below_a_folder_whose_name_is_not_utf8_each_file_is_a_failure(tmp_path, 
     for name in (b"/1.dcm", b"/in it/2.dcm"):
         open(folder + name, "wb").close()
     os.symlink(tmp_path, folder + b"/in it/link")
-    found = list_folders(LOCAL, [str(tmp_path)])
+    found = list_folders(LOCAL, [str(tmp_path)], TIMEOUT)
     names = [path.removeprefix(str(tmp_path)) for path, *_ in found.failures]
     assert names == ["/M\\xfcller/1.dcm/", "/M\\xfcller/in it/2.dcm/", "/M\\xfcller/in it/link/"]
     assert found.folders == ()

@@ -5,11 +5,13 @@ import struct
 import threading
 import time
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.fs as pafs
 import pytest
+from defaults import SETTINGS
 from filesystems import Spy
 
 from dicomae.codes import Reason
@@ -38,10 +40,14 @@ def header(elements: bytes, uid: bytes = b"1.2.3\0") -> bytes:
     return bytes(128) + b"DICM" + meta + instance + elements
 
 
-def read(filesystem, paths, first=1024, limit=MEBIBYTE, sizes=None, **options):
+def bounded(first=1024, limit=MEBIBYTE, **settings):
+    return replace(SETTINGS, first_read_bytes=first, header_limit_bytes=limit, **settings)
+
+
+def read(filesystem, paths, first=1024, limit=MEBIBYTE, sizes=None, **settings):
     texts = [str(path) for path in paths]
     sizes = sizes or [os.path.getsize(path) if Path(path).exists() else 9 for path in paths]
-    (batch,) = reading.read_headers(filesystem, texts, sizes, first, limit, **options)
+    (batch,) = reading.read_headers(filesystem, texts, sizes, bounded(first, limit, **settings))
     return batch
 
 
@@ -182,7 +188,7 @@ def test_headers_that_are_too_long_together_come_in_batches(tmp_path, monkeypatc
         Path(path).write_bytes(b"none" if i == 4 else header(b"" if i % 2 else texts, uid))
     listing = pa.RecordBatch.from_pydict({"path": paths})
     found = {}
-    batches = list(reading.read_headers(LOCAL, paths, [None] * 9, 1024, MEBIBYTE))
+    batches = list(reading.read_headers(LOCAL, paths, [None] * 9, bounded()))
     for rows, batch in (batch.of(listing) for batch in batches):
         told = dict(zip(batch.index.tolist(), batch.headers["SOPInstanceUID"].to_pylist(), strict=True))
         told |= {failure.index: failure.reason for failure in batch.failures}
@@ -216,7 +222,7 @@ def test_a_read_that_hangs_is_a_timeout_and_the_others_are_read(tmp_path):
     release = threading.Event()
     spy = Spy(before_read=lambda name, start: name == "3.dcm" and release.wait(60))
     paths = [tmp_path / name for name in names]
-    batch = read(pafs.PyFileSystem(spy), paths, timeout_seconds=0.5)
+    batch = read(pafs.PyFileSystem(spy), paths, read_timeout_seconds=0.5)
     release.set()
     assert [(f.index, f.reason, f.detail) for f in batch.failures] == [
         (3, Reason.TIMEOUT, "no answer within 0.5 s")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pyarrow.fs as pafs
 import pytest
+from defaults import SETTINGS, TIMEOUT
 from files import write_file
 from filesystems import Spy
 from s3server import serving
@@ -63,14 +64,14 @@ def test_a_bucket_is_listed_folder_by_folder_and_read(uri, tmp_path):
     }
     put(uri, contents)
     filesystem, top = uris.open_source(uri)
-    found = list_folders(filesystem, [top])
+    found = list_folders(filesystem, [top], TIMEOUT)
     assert found.folders == ("pacs/sub",)
     assert found.files["path"].to_pylist() == ["pacs/a.dcm", "pacs/ü +%.dcm"]
     assert found.files["size"].to_pylist() == [len(contents["a.dcm"]), len(contents["ü +%.dcm"])]
     assert found.files["mtime"].null_count == 0
     assert uris.path_prefix(uri) + found.files["path"][0].as_py() == "s3://pacs/a.dcm"
     paths = ["pacs/a.dcm", "pacs/gone.dcm", "pacs/sub/b.dcm"]
-    (read,) = read_headers(filesystem, paths, [None] * 3, 16384, MEBIBYTE)
+    (read,) = read_headers(filesystem, paths, [None] * 3, SETTINGS)
     uids = dict(zip(read.index.tolist(), read.headers["SOPInstanceUID"].to_pylist(), strict=True))
     assert uids == {0: "1.2.0", 2: "1.2.1"}
     assert [(f.index, f.reason) for f in read.failures] == [(1, Reason.MISSING)]
@@ -89,7 +90,7 @@ def test_of_an_object_the_header_is_read_and_not_the_pixels(uri, tmp_path):
     }
     spy = Spy(opener=put(uri, contents).open_input_file)
     paths = ["pacs/short", "pacs/long"]
-    (read,) = read_headers(pafs.PyFileSystem(spy), paths, [None, None], 16384, MEBIBYTE)
+    (read,) = read_headers(pafs.PyFileSystem(spy), paths, [None, None], SETTINGS)
     assert sorted(read.index.tolist()) == [0, 1]
     for name, content in contents.items():
         assert spy.bytes_of(name) <= content.rindex(b"\xe0\x7f\x10\0OW") + (64 << 10)
@@ -110,10 +111,10 @@ def test_an_archive_in_a_bucket_is_read_inside(uri, tmp_path, kind):
         with tarfile.open(path, "w:gz" if kind == "tgz" else "w") as file:
             file.add(tmp_path / "1.dcm", "1.dcm")
     filesystem = put(uri, {path.name: path.read_bytes()})
-    ((rows, headers),) = archives.read_archive(filesystem, f"pacs/{path.name}", 16384, MEBIBYTE)
+    ((rows, headers),) = archives.read_archive(filesystem, f"pacs/{path.name}", SETTINGS)
     assert rows["path"].to_pylist() == [f"pacs/a.{kind}!1.dcm"]
     assert headers.headers["SOPInstanceUID"].to_pylist() == ["1.2.1"]
-    (gone,) = archives.read_archive(filesystem, f"pacs/gone.{kind}", 16384, MEBIBYTE)
+    (gone,) = archives.read_archive(filesystem, f"pacs/gone.{kind}", SETTINGS)
     assert [failure.reason for failure in gone[1].failures] == [Reason.MISSING]
 
 
@@ -131,6 +132,6 @@ def test_an_s3_inventory_is_read_from_its_bucket(uri, tmp_path):
     }
     filesystem = put(uri, contents)
     place = inventory.Place("pacs/a", uris.path_prefix(uri))
-    ((rows, batch),) = inventory.read_inventory(filesystem, "pacs/report/now/manifest.json", place)
+    ((rows, batch),) = inventory.read_inventory(filesystem, "pacs/report/now/manifest.json", place, TIMEOUT)
     assert rows == 2
     assert batch.to_pylist() == [{"path": "pacs/a/1.dcm", "size": 12, "mtime": None, "etag": "e"}]
