@@ -1,1 +1,1 @@
-"""Tags to features: statistics, the funnel, the frozen specification."""
+"""Tags become features: statistics count them, the funnel decides, a frozen specification encodes them."""

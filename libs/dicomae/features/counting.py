@@ -1,4 +1,8 @@
-"""Counts of one batch of headers: whole arrays at a time, Python once per unique (key, value)."""
+"""Counts of one batch of headers.
+
+Arrow and NumPy count whole arrays. Python code runs once for each unique (key, value), not for each
+element.
+"""
 
 from typing import Any
 
@@ -22,19 +26,46 @@ def counts(
     Parameters
     ----------
     batch : columns `body_part`, `elements` and `vrs`.
-    modality : int64 (n_rows,), place in `modalities`, -1 where there is none.
+    modality : int64 (n_rows,), place of each row's modality in `modalities`; -1 when it has none.
+    modalities : the different modalities of the batch, such as `CT`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pyarrow as pa
+    >>> from dicomae.features.counting import counts
+    >>> from dicomae.tables import TEXTS
+    >>> batch = pa.record_batch({
+    ...     "body_part": pa.array(["HEAD", None]),
+    ...     "elements": pa.array([{"KVP": "120"}, {"KVP": None}], TEXTS),
+    ...     "vrs": pa.array([{}, {"KVP": "LO"}], TEXTS),
+    ... })
+    >>> kvp = counts(batch, np.array([0, -1]), ["CT"])["KVP"]
+    >>> kvp.present, kvp.filled, kvp.filled_by_modality, kvp.vrs
+    (2, 1, {'CT': 1}, {'LO': 1})
     """
     found = elements.from_batch(batch)
     counted = _value_counts(found, modality, modalities)
     for key, vrs in _deviating_vrs(batch.column("vrs")).items():
-        # A VR without its element stays, or the result would depend on the cut; `finish` drops it.
+        # A VR without its element stays, else the result would depend on the cut; `finish` drops it.
         if key != elements.BODY_PART:
             counted[key] = tag_count.merge(counted.get(key, TagCount()), TagCount(vrs=vrs))
     return counted
 
 
 def modality_of_rows(column: pa.Array) -> tuple[npt.NDArray[np.int64], list[str]]:
-    """Of each row the place of its modality in the list, -1 where it is null or no CS value."""
+    """Place of each row's modality in the list of modalities, int64 (n_rows,), and that list.
+
+    The place is -1 when the modality is null or breaks the rules of its VR: a CS has no small letters.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from dicomae.features.counting import modality_of_rows
+    >>> places, modalities = modality_of_rows(pa.array(["MR", "CT", "ct", None, "MR"]))
+    >>> modalities, places.tolist()
+    (['MR', 'CT'], [0, 1, -1, -1, 0])
+    """
     plain = column.cast(pa.string())
     encoded = pc.if_else(pc.match_substring_regex(plain, _CODE_STRING), plain, None).dictionary_encode()
     return encoded.indices.fill_null(-1).to_numpy().astype(np.int64), encoded.dictionary.to_pylist()
@@ -43,7 +74,7 @@ def modality_of_rows(column: pa.Array) -> tuple[npt.NDArray[np.int64], list[str]
 def _value_counts(
     found: elements.Elements, modality: npt.NDArray[np.int64], modalities: list[str]
 ) -> dict[str, TagCount]:
-    """Counts of each key but `vrs`."""
+    """Counts of each key, all but `vrs`."""
     n_keys = len(found.keys)
     encoded = found.values.dictionary_encode()
     texts = encoded.dictionary
@@ -82,7 +113,7 @@ def _number_counts(
     n_of_pair: npt.NDArray[np.int64],
     n_keys: int,
 ) -> dict[str, npt.NDArray[Any]]:
-    """Of each key: `numeric`, `max_values`, `minimum`, `maximum`."""
+    """`numeric`, `max_values`, `minimum` and `maximum` of each key; see `TagCount`."""
     parsed = values.parse_numbers(texts)
     numeric = parsed.all_numbers()[value_of_pair]
     lowest, highest = parsed.bounds()
@@ -105,7 +136,7 @@ def _filled_by_modality(
     modality: npt.NDArray[np.int64],
     modalities: list[str],
 ) -> dict[int, dict[str, int]]:
-    """Filled elements of each modality, by the key's code."""
+    """Key's code -> modality -> number of filled elements."""
     of_element = modality[found.rows]
     counted = filled & (of_element >= 0)
     keys, codes, counts = _pairs(found.codes[counted], of_element[counted], len(modalities))
@@ -127,7 +158,7 @@ def _deviating_vrs(column: pa.Array) -> dict[str, dict[str, int]]:
 def _pairs(
     first: npt.NDArray[np.int64], second: npt.NDArray[np.int64], n_second: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """The different pairs in their order, and how often each occurs."""
+    """The different pairs, sorted, and how often each occurs."""
     # Arrow's hash table first: it leaves only what differs to be sorted.
     encoded = pa.array(first * max(n_second, 1) + second).dictionary_encode()
     unique = encoded.dictionary.to_numpy()

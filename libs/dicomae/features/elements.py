@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 BODY_PART = "BodyPartExamined"  # its value comes from the repaired column `body_part`
 
 
-# What a header batch for features has, of the table `headers`.
+# The columns of the table `headers` that a header batch for features has.
 COLUMNS = ("SOPInstanceUID", "Modality", "body_part", "elements", "vrs")
 
 
@@ -21,9 +21,20 @@ class Elements:
     Attributes
     ----------
     rows : int64 (n,), the batch's row of each element.
-    codes : int64 (n,), the element's place in `keys`.
-    values : string array (n,), null where the element is present but empty.
+    codes : int64 (n,), place of each element's key in `keys`.
+    values : string array (n,); null when the element is present but empty.
     keys : the different keys.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pyarrow as pa
+    >>> from dicomae.features.elements import Elements
+    >>> found = Elements(
+    ...     np.array([0, 0, 1]), np.array([1, 0, 1]), pa.array(["120", "512", None]), ["Rows", "KVP"]
+    ... )
+    >>> [found.keys[code] for code in found.codes]
+    ['KVP', 'Rows', 'KVP']
     """
 
     rows: npt.NDArray[np.int64]
@@ -33,12 +44,27 @@ class Elements:
 
 
 def from_batch(batch: pa.RecordBatch, wanted: list[str] | None = None) -> Elements:
-    """Elements of a header batch, those of the keys `wanted` alone where they are given.
+    """Elements of a header batch; with `wanted`, those of these keys alone.
+
+    The value of BodyPartExamined is the repaired one, from the column `body_part`.
 
     Parameters
     ----------
     batch : columns `body_part: string` and `elements: map<string, string>`; others are ignored.
     wanted : distinct keys; the result's `keys` are these, in this order.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from dicomae.features.elements import from_batch
+    >>> from dicomae.tables import TEXTS
+    >>> batch = pa.record_batch({
+    ...     "body_part": pa.array(["HEAD", None]),
+    ...     "elements": pa.array([{"BodyPartExamined": "KOPF"}, {"KVP": None, "Rows": "512"}], TEXTS),
+    ... })
+    >>> found = from_batch(batch, ["Rows", "BodyPartExamined"])
+    >>> found.rows.tolist(), found.codes.tolist(), found.values.to_pylist()
+    ([1, 0], [0, 1], ['512', 'HEAD'])
     """
     rows, keys, values = from_map(batch.column("elements"))
     codes, names = _codes(keys, wanted)
@@ -57,7 +83,17 @@ def from_batch(batch: pa.RecordBatch, wanted: list[str] | None = None) -> Elemen
 
 
 def from_map(column: pa.Array) -> tuple[npt.NDArray[np.int64], pa.Array, pa.Array]:
-    """Row, key and value of every entry of a `map<string, string>` column; null maps have none."""
+    """Row, key and value of every entry of a `map<string, string>` column; a null map has no entry.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from dicomae.features.elements import from_map
+    >>> from dicomae.tables import TEXTS
+    >>> rows, keys, values = from_map(pa.array([{"KVP": "120", "Rows": "512"}, None, {"KVP": "80"}], TEXTS))
+    >>> rows.tolist(), keys.to_pylist(), values.to_pylist()
+    ([0, 0, 2], ['KVP', 'Rows', 'KVP'], ['120', '512', '80'])
+    """
     column = column.cast(pa.map_(pa.string(), pa.string()))
     offsets = column.offsets.to_numpy().astype(np.int64)
     first, last = (int(offsets[0]), int(offsets[-1])) if len(column) else (0, 0)

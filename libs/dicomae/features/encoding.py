@@ -1,13 +1,14 @@
-"""Elements to `X`: one row per header, one column per number or category.
+"""Elements become `X`: one row per header, one column per number or category.
 
-Each outcome is defined, and none is an exception:
+Every outcome is defined, and none raises an exception:
 
-- missing, or a placeholder of what was not read: 0, or an all-zero block; not counted.
-- a component that is no number: 0, counted in `unparsed`.
-- a number outside the bounds: clipped to 0 or 1, counted in `clipped`.
-- a category never seen in training, or of too few patients there: an all-zero block, counted in
-  `out_of_vocabulary`.
-- more components than the training part had: those beyond are ignored.
+- The element is missing, or a placeholder such as `[12 bytes]` stands for it: 0, or an all-zero
+  block; nothing is counted.
+- A component is no number, such as `high`: 0, and `unparsed` counts it.
+- A number lies outside the bounds: 0 or 1, and `clipped` counts it.
+- A category is not in the vocabulary, because none of the training rows had it, or too few patients
+  among them: an all-zero block, and `out_of_vocabulary` counts it.
+- A value has more components than any value of the training rows: the rest is ignored.
 """
 
 from collections.abc import Sequence
@@ -30,7 +31,24 @@ class Encoded:
     Attributes
     ----------
     X : float32 (n_samples, width), in [0, 1].
-    out_of_vocabulary, clipped, unparsed : int32 (n_samples,), counted as the module says.
+    out_of_vocabulary, clipped, unparsed : int32 (n_samples,), counts of each row; the module says
+        what is counted.
+
+    Examples
+    --------
+    The tube's voltage runs from 80 to 120 kV. One row has it, one has a word, one has nothing.
+
+    >>> import pyarrow as pa
+    >>> from dicomae.features.encoding import encode, plan
+    >>> from dicomae.features.feature import Feature
+    >>> from dicomae.tables import TEXTS
+    >>> batch = pa.record_batch({
+    ...     "body_part": pa.nulls(3, pa.string()),
+    ...     "elements": pa.array([{"KVP": "110"}, {"KVP": "high"}, {}], TEXTS),
+    ... })
+    >>> encoded = encode(plan([Feature("KVP", "KVP", None, "numeric", 80.0, 120.0, ())]), batch)
+    >>> encoded.X.tolist(), encoded.unparsed.tolist()
+    ([[0.75], [0.0], [0.0]], [0, 1, 0])
     """
 
     X: npt.NDArray[np.float32]
@@ -41,16 +59,26 @@ class Encoded:
 
 @dataclass(frozen=True)
 class Plan:
-    """What encoding looks up, made once for a specification.
+    """Lookup tables of `encode`, made once for a specification.
 
     Attributes
     ----------
     keys : distinct keys of the features.
     categorical : bool (keys,).
     categories : all vocabularies together, without duplicates, as an Arrow array.
-    category_column : int32 (keys, categories + 1), the column of X; -1 where there is none.
+    category_column : int32 (keys, categories + 1), the column of X; -1 for none. The last column is -1
+        throughout: it stands for a text that is no category.
     number_column : int32 (keys, components), likewise.
-    lower, upper : float64 (width,), bounds of numeric columns.
+    lower, upper : float64 (width,), bounds of the numeric columns; 0 and 1 for the others.
+
+    Examples
+    --------
+    >>> from dicomae.features.encoding import plan
+    >>> from dicomae.features.feature import Feature
+    >>> spacing = [Feature(f"PixelSpacing{i}", "PixelSpacing", i, "numeric", 0.5, 2.0, ()) for i in (0, 1)]
+    >>> made = plan(spacing)
+    >>> made.keys, made.number_column.tolist(), made.lower.tolist(), made.upper.tolist()
+    (['PixelSpacing'], [[0, 1]], [0.5, 0.5], [2.0, 2.0])
     """
 
     keys: list[str]
@@ -68,7 +96,20 @@ class Plan:
 
 
 def plan(features: Sequence[Feature]) -> Plan:
-    """What `encode` needs to know about features whose columns follow in their order."""
+    """Lookup tables for these features; the columns of X follow in the order of the features.
+
+    Examples
+    --------
+    >>> from dicomae.features.encoding import plan
+    >>> from dicomae.features.feature import Feature
+    >>> kvp = Feature("KVP", "KVP", None, "numeric", 80.0, 120.0, ())
+    >>> modality = Feature("Modality", "Modality", None, "categorical", None, None, ("CT", "MR"))
+    >>> made = plan([kvp, modality])
+    >>> made.width, made.keys, made.categorical.tolist()
+    (3, ['KVP', 'Modality'], [False, True])
+    >>> made.category_column.tolist()  # of CT, of MR, of any other text
+    [[-1, -1, -1], [1, 2, -1]]
+    """
     keys = list(dict.fromkeys(feature.key for feature in features))
     key_code = {key: code for code, key in enumerate(keys)}
     categories = sorted({value for feature in features for value in feature.vocabulary})
@@ -96,7 +137,24 @@ def plan(features: Sequence[Feature]) -> Plan:
 
 
 def encode(plan: Plan, batch: pa.RecordBatch) -> Encoded:
-    """Rows of a header batch, in its order; a row's result does not depend on the others."""
+    """The batch's headers as rows of X, in the batch's order; no row depends on another.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from dicomae.features.encoding import encode, plan
+    >>> from dicomae.features.feature import Feature
+    >>> from dicomae.tables import TEXTS
+    >>> kvp = Feature("KVP", "KVP", None, "numeric", 80.0, 120.0, ())
+    >>> modality = Feature("Modality", "Modality", None, "categorical", None, None, ("CT", "MR"))
+    >>> rows = [{"KVP": "100", "Modality": "MR"}, {"KVP": "140", "Modality": "NM"}]
+    >>> batch = pa.record_batch({"body_part": pa.nulls(2, pa.string()), "elements": pa.array(rows, TEXTS)})
+    >>> encoded = encode(plan([kvp, modality]), batch)
+    >>> encoded.X.tolist()
+    [[0.5, 0.0, 1.0], [1.0, 0.0, 0.0]]
+    >>> encoded.clipped.tolist(), encoded.out_of_vocabulary.tolist()
+    ([0, 1], [0, 1])
+    """
     n = len(batch)
     X = np.zeros((n, plan.width), np.float32)
     found = elements.from_batch(batch, plan.keys)

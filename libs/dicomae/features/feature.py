@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from dicomae.errors import UsageError
 
-MAXIMUM_COMPONENTS = 1024  # of a split tag; a hostile file's one value must not widen X without end
+MAXIMUM_COMPONENTS = 1024  # of one value: a single hostile file must not widen X without end
 _SURROGATE = re.compile("[\ud800-\udfff]")  # JSON can say it, UTF-8 and so Arrow cannot
 
 
@@ -17,12 +17,20 @@ class Feature:
 
     Attributes
     ----------
-    name : the key, with `index` appended where a multi-valued tag was split.
+    name : the key. A component of a multi-valued tag has its index appended: `PixelSpacing0`.
     key : of the elements map.
-    index : component of a multi-valued numeric tag; None: the first component.
+    index : the component, from 0, of a multi-valued numeric tag. None: the tag has this feature alone.
     kind : numeric or categorical.
     lower, upper : numeric: the values that become 0 and 1; lower < upper. Categorical: None.
     vocabulary : categorical: its values, sorted, at least one. Numeric: empty.
+
+    Examples
+    --------
+    >>> from dicomae.features.feature import Feature
+    >>> Feature("PixelSpacing0", "PixelSpacing", 0, "numeric", 0.5, 2.0, ()).columns
+    ['PixelSpacing0']
+    >>> Feature("Modality", "Modality", None, "categorical", None, None, ("CT", "MR")).columns
+    ['Modality=CT', 'Modality=MR']
     """
 
     name: str
@@ -47,12 +55,23 @@ class Feature:
 
 
 def from_dict(raw: Any) -> Feature:
-    """A feature from what JSON gave.
+    """The feature that an object from JSON describes.
 
     Raises
     ------
     UsageError
-        Something is missing, superfluous, of another type or contradictory.
+        A key is missing or unknown, or a value is of another type or contradicts the others.
+
+    Examples
+    --------
+    >>> from dicomae.features.feature import from_dict
+    >>> raw = {"name": "KVP", "key": "KVP", "index": None, "kind": "numeric", "vocabulary": []}
+    >>> from_dict(raw | {"lower": 80.0, "upper": 120.0}).columns
+    ['KVP']
+    >>> from_dict(raw | {"lower": 120.0, "upper": 80.0})
+    Traceback (most recent call last):
+    ...
+    dicomae.errors.UsageError: a feature's values contradict each other or are of another type
     """
     if not isinstance(raw, dict) or set(raw) != set(Feature.__dataclass_fields__):
         raise UsageError(f"a feature has the keys {', '.join(Feature.__dataclass_fields__)}, and no others")

@@ -1,7 +1,7 @@
 """The feature specification: which columns X has, frozen with the model.
 
-It is fitted on the training part alone and never changes afterwards: nightly data meets the columns
-that the model was trained with, and what does not fit is counted (see `encoding`).
+It is fitted on the training split alone and never changes afterwards. So nightly data meets the columns
+that the model was trained with. What does not fit is counted; see `encoding`.
 """
 
 import dataclasses
@@ -34,15 +34,27 @@ _LIMIT = float(np.finfo(np.float64).max) / 2
 class FeatureSpec:
     """Features in the order of their columns.
 
-    Nothing in it tells of tables, runs or times: equal decisions give equal specifications, and by these
-    equal models. The version of `tag_statistics` that decided stands in `runs` and beside the model.
+    It names no table, run or time. So equal decisions give equal specifications, and these allow equal
+    models. The version of `tag_statistics` that decided stands in `runs` and beside the model.
 
     Attributes
     ----------
-    features : sorted by key, components of a split tag in their order.
+    features : sorted by key; the components of a multi-valued tag stand in their order.
     feature_set : all, or without_labels.
-    left_out : features that the funnel kept and that are constant or empty in the training part, or have
-        no category of enough patients there.
+    left_out : names of features that the funnel kept and the training split does not support: they are
+        constant or empty there, or no category has enough patients.
+
+    Examples
+    --------
+    >>> from dicomae.features.feature import Feature
+    >>> from dicomae.features.spec import FeatureSpec
+    >>> kvp = Feature("KVP", "KVP", None, "numeric", 80.0, 120.0, ())
+    >>> modality = Feature("Modality", "Modality", None, "categorical", None, None, ("CT", "MR"))
+    >>> spec = FeatureSpec((kvp, modality), "all")
+    >>> spec.columns, spec.width
+    (['KVP', 'Modality=CT', 'Modality=MR'], 3)
+    >>> FeatureSpec.from_json(spec.to_json()) == spec
+    True
     """
 
     features: tuple[Feature, ...]
@@ -100,30 +112,51 @@ def fit(
     feature_set: str,
     labels: Sequence[str],
 ) -> FeatureSpec:
-    r"""The specification that the training part gives to the tags which the funnel kept.
+    r"""The specification of the tags that the funnel kept, fitted on the training split.
 
     Parameters
     ----------
-    train : header batch, or a table of them: the training part and nothing else. Beside the columns of
-        features it has `PatientID: string`; all rows where that is null count as one patient.
+    train : header batch, or a table of header batches: the training split and nothing else. Beside the
+        columns of features it has `PatientID: string`. All rows whose PatientID is null count as one
+        patient.
     decided : what `funnel.decide` returns.
     feature_set : all, or without_labels, which leaves out the keys in `labels`.
 
     Notes
     -----
     A category is a whole value: `ORIGINAL\PRIMARY` is one. The vocabulary holds every category that at
-    least `minimum_patients` patients of the training part have: it is stored with the model and shown in
-    reports, where the value of a few could point at one person. How many rows have it says nothing, since
-    one series can be hundreds. The funnel has dropped tags with too many categories.
+    least `minimum_patients` patients of the training split have. The vocabulary is stored with the model
+    and shown in reports, and a category of few patients could point at one person. Patients are counted,
+    not rows: one series can have hundreds of rows. The funnel has dropped tags with too many categories.
 
-    Bounds are values of the training part, the nearest ones to the quantiles; where these are equal and
-    the feature is not constant, its minimum and maximum. A split tag has as many features as its longest
-    value in the training part has components, at most `maximum_values`.
+    Bounds are values of the training split: those nearest to the quantiles. When these two are equal and
+    the feature is not constant, the bounds are its minimum and maximum. A multi-valued tag has as many
+    features as its longest value in the training split has components, at most `maximum_values`.
 
     Raises
     ------
     UsageError
         `feature_set` is unknown, or the quantiles are not 0 <= lower < upper <= 1.
+
+    Examples
+    --------
+    Two patients make a category here: CT becomes a column, and MR does not.
+
+    >>> import pyarrow as pa
+    >>> from dicomae.config import FeaturesConfig
+    >>> from dicomae.features.spec import fit
+    >>> from dicomae.tables import TEXTS
+    >>> rows = [{"KVP": "80", "Modality": "CT"}, {"KVP": "120", "Modality": "CT"}, {"Modality": "MR"}]
+    >>> train = pa.record_batch({
+    ...     "PatientID": pa.array(["A", "B", "C"]),
+    ...     "body_part": pa.nulls(3, pa.string()),
+    ...     "elements": pa.array(rows, TEXTS),
+    ... })
+    >>> decided = pa.table({"key": ["KVP", "Modality"], "decision": ["numeric", "categorical"]})
+    >>> settings = FeaturesConfig("minmax", 0.0, 1.0, maximum_values=16, minimum_patients=2)
+    >>> found = fit(train, decided, settings, "all", labels=[])
+    >>> found.columns, found.features[0].lower, found.features[0].upper
+    (['KVP', 'Modality=CT'], 80.0, 120.0)
     """
     if feature_set not in FEATURE_SETS:
         raise UsageError(f"feature_set must be one of {', '.join(FEATURE_SETS)}, not {feature_set!r}")
@@ -145,7 +178,7 @@ def fit(
 
 
 def _seen_by_key(train: pa.RecordBatch | pa.Table, keys: list[str]) -> dict[str, pa.Table]:
-    """Of each key the elements of the training part: `value`, and `patient` as a number; null is one too."""
+    """Key -> its elements in the training split: `value`, and `patient` as a number (-1: no PatientID)."""
     table = pa.Table.from_batches([train]) if isinstance(train, pa.RecordBatch) else train
     patients = table["PatientID"].combine_chunks().dictionary_encode().indices.fill_null(-1)
     codes, seen, start = [np.empty(0, np.int64)], [_SEEN.empty_table()], 0
@@ -164,7 +197,7 @@ def _seen_by_key(train: pa.RecordBatch | pa.Table, keys: list[str]) -> dict[str,
 
 
 def _categorical(key: str, seen: pa.Table, config: FeaturesConfig) -> list[Feature | str]:
-    """The feature, or its name where no value of it has enough patients in the training part."""
+    """The feature, or its name when none of its values has enough patients in the training split."""
     counted = seen.group_by("value").aggregate([("patient", "count_distinct")])
     common = counted.filter(pc.greater_equal(counted["patient_count_distinct"], config.minimum_patients))
     unique = common["value"].combine_chunks()
@@ -175,7 +208,7 @@ def _categorical(key: str, seen: pa.Table, config: FeaturesConfig) -> list[Featu
 
 
 def _numeric(key: str, seen: pa.Table, config: FeaturesConfig) -> list[Feature | str]:
-    """A feature per component, or its name where it is constant or empty in the training part."""
+    """A feature per component, or its name when it is constant or empty in the training split."""
     parsed = values.parse_numbers(seen["value"].combine_chunks())
     components = max(1, min(int(parsed.lengths.max(initial=0)), config.maximum_values, MAXIMUM_COMPONENTS))
     fitted: list[Feature | str] = []
@@ -189,7 +222,7 @@ def _numeric(key: str, seen: pa.Table, config: FeaturesConfig) -> list[Feature |
 
 
 def _bounds(numbers: npt.NDArray[np.float64], config: FeaturesConfig) -> tuple[float, float] | None:
-    """Lower and upper bound, None where there are no two different numbers."""
+    """Lower and upper bound; None when there are no two different numbers."""
     numbers = np.clip(numbers, -_LIMIT, _LIMIT)
     if not len(numbers) or numbers.min() == numbers.max():
         return None

@@ -1,10 +1,11 @@
 """How each tag is used in a set of headers: what the funnel decides from.
 
-Memory holds one `TagCount` per key, whatever the number of rows, and no text: distinct values live in
-a HyperLogLog sketch, sameness in a digest, numbers in their bounds. At most `MAXIMUM_KEYS` keys are
-kept, standard keywords before all others, so that a hostile archive cannot fill the memory; the
-elements of the rest are counted in `overflow`. Which keys stay depends on the set of keys alone, so
-that `merge` keeps its laws.
+Memory holds one `TagCount` per key, whatever the number of rows. No text is kept: a HyperLogLog sketch
+counts the distinct values, a digest tells whether all are the same, numbers leave their bounds.
+
+At most `MAXIMUM_KEYS` keys are kept, so that a hostile archive cannot fill the memory. Standard keywords
+are kept before all other keys. `overflow` counts the elements of the keys that are dropped. Which keys
+stay depends on the set of keys alone, so that `merge` keeps its laws.
 """
 
 import heapq
@@ -25,11 +26,11 @@ MAXIMUM_KEYS = 100_000
 _NOT_A_KEYWORD = re.compile(r"[0-9A-F]{4}(xx[0-9A-F]{2} |[0-9A-F]{4}$)")
 _COUNTS = pa.map_(pa.string(), pa.int64())
 
-# How statistics travel: a row per key, and one without a key for what is not about one key.
+# How statistics travel: a row per key, and one without a key for the totals.
 PARTIAL = pa.schema(
     [
         ("key", pa.string()),
-        ("rows", pa.int64()),  # this and the next two: null but where the key is null
+        ("rows", pa.int64()),  # this and the next two: filled in the row without a key alone
         ("rows_by_modality", _COUNTS),
         ("overflow", pa.int64()),
         ("present", pa.int64()),  # this and the following: see TagCount
@@ -60,9 +61,17 @@ class TagStatistics:
     Attributes
     ----------
     rows : headers counted.
-    rows_by_modality : headers of each modality; a modality that is no CS value has none.
+    rows_by_modality : headers of each modality. A header whose modality is no CS value is in none.
     counts : of each key.
     overflow : elements whose keys were too many to keep.
+
+    Examples
+    --------
+    >>> from dicomae.features.statistics import TagStatistics
+    >>> from dicomae.features.tag_count import TagCount
+    >>> found = TagStatistics(rows=10, counts={"KVP": TagCount(present=9, filled=8)})
+    >>> found.counts["KVP"].filled / found.rows
+    0.8
     """
 
     rows: int = 0
@@ -81,6 +90,22 @@ def from_batch(batch: pa.RecordBatch) -> TagStatistics:
     ----------
     batch : columns `Modality: string`, `body_part: string`, `elements: map<string, string>`,
         `vrs: map<string, string>`.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from dicomae.features.statistics import from_batch
+    >>> from dicomae.tables import TEXTS
+    >>> batch = pa.record_batch({
+    ...     "Modality": pa.array(["CT", "CT", "MR"]),
+    ...     "body_part": pa.nulls(3, pa.string()),
+    ...     "elements": pa.array([{"KVP": "80"}, {"KVP": "120"}, {}], TEXTS),
+    ...     "vrs": pa.array([{}, {}, {}], TEXTS),
+    ... })
+    >>> found = from_batch(batch)
+    >>> kvp = found.counts["KVP"]
+    >>> found.rows_by_modality, kvp.varies, kvp.minimum, kvp.maximum
+    ({'CT': 2, 'MR': 1}, True, 80.0, 120.0)
     """
     modality, modalities = counting.modality_of_rows(batch.column("Modality"))
     rows = np.bincount(modality[modality >= 0], minlength=len(modalities)).tolist()
@@ -89,7 +114,20 @@ def from_batch(batch: pa.RecordBatch) -> TagStatistics:
 
 
 def merge(a: TagStatistics, b: TagStatistics) -> TagStatistics:
-    """Statistics of both parts together; associative and commutative, `EMPTY` changes nothing."""
+    """Statistics of both together. Associative and commutative; `EMPTY` changes nothing.
+
+    Examples
+    --------
+    >>> from dicomae.features.statistics import EMPTY, TagStatistics, merge
+    >>> from dicomae.features.tag_count import TagCount
+    >>> monday = TagStatistics(rows=3, counts={"KVP": TagCount(present=3, filled=2)})
+    >>> tuesday = TagStatistics(rows=2, counts={"KVP": TagCount(present=1, filled=1)})
+    >>> both = merge(monday, tuesday)
+    >>> both.rows, both.counts["KVP"].present, both.counts["KVP"].filled
+    (5, 4, 3)
+    >>> merge(both, EMPTY) == both
+    True
+    """
     counts = dict(a.counts)
     for key, count in b.counts.items():
         counts[key] = tag_count.merge(counts[key], count) if key in counts else count
@@ -98,7 +136,16 @@ def merge(a: TagStatistics, b: TagStatistics) -> TagStatistics:
 
 
 def to_arrow(statistics: TagStatistics) -> pa.RecordBatch:
-    """`PARTIAL`: one row per key and one without a key."""
+    """The statistics as rows of `PARTIAL`: one row per key, and one without a key for the totals.
+
+    Examples
+    --------
+    >>> from dicomae.features.statistics import TagStatistics, to_arrow
+    >>> from dicomae.features.tag_count import TagCount
+    >>> rows = to_arrow(TagStatistics(rows=3, counts={"KVP": TagCount(present=2)}))
+    >>> rows["key"].to_pylist(), rows["rows"].to_pylist(), rows["present"].to_pylist()
+    ([None, 'KVP'], [3, None], [None, 2])
+    """
     totals = {name: getattr(statistics, name) for name in _TOTALS}
     per_key = [
         {"key": key} | {name: getattr(count, name) for name in _PER_KEY}
@@ -108,9 +155,19 @@ def to_arrow(statistics: TagStatistics) -> pa.RecordBatch:
 
 
 def from_arrow(batch: pa.RecordBatch) -> TagStatistics:
-    """Statistics from rows of `PARTIAL`: of one part, of several, or of a piece of one.
+    """Statistics from rows of `PARTIAL`, wherever Spark cut or joined their batches.
 
-    Spark may cut and join batches as it likes: the merged result stays the same.
+    The rows may be all of one `to_arrow`, some of them, or those of several. Once all are merged, the
+    result is the same.
+
+    Examples
+    --------
+    >>> from dicomae.features.statistics import TagStatistics, from_arrow, merge, to_arrow
+    >>> from dicomae.features.tag_count import TagCount
+    >>> found = TagStatistics(rows=3, counts={"KVP": TagCount(present=2), "Rows": TagCount(present=3)})
+    >>> rows = to_arrow(found)
+    >>> merge(from_arrow(rows.slice(2)), from_arrow(rows.slice(0, 2))) == found
+    True
     """
     total = EMPTY
     counts: dict[str, TagCount] = {}
@@ -129,13 +186,22 @@ def finish(statistics: TagStatistics, standard_vr: Callable[[str], str | None]) 
 
     Parameters
     ----------
-    standard_vr : the dictionary's VR of a key, None where it has none.
+    standard_vr : gives the dictionary's VR of a key, or None when the dictionary has none.
 
     Notes
     -----
-    `numeric_share` is null where no value was read; `vr` where it is unknown; `minimum` and `maximum`
-    where there is no number, or the VR is not numeric. `fill_by_modality` leaves out modalities that
-    never fill the tag.
+    `numeric_share` is null when no value was read. `vr` is null when it is unknown. `minimum` and
+    `maximum` are null when there is no number, and when the VR is not numeric. `fill_by_modality` leaves
+    out modalities that never fill the tag.
+
+    Examples
+    --------
+    >>> from dicomae.features.statistics import TagStatistics, finish
+    >>> from dicomae.features.tag_count import TagCount
+    >>> kvp = TagCount(present=3, filled=2, read=2, numeric=1, max_values=1, minimum=80.0, maximum=80.0)
+    >>> table = finish(TagStatistics(rows=4, counts={"KVP": kvp}), {"KVP": "DS"}.get)
+    >>> table.select(["vr", "fill", "numeric_share", "maximum"]).to_pylist()
+    [{'vr': 'DS', 'fill': 0.5, 'numeric_share': 0.5, 'maximum': 80.0}]
     """
     rows = [
         _finished_row(statistics, key, count, standard_vr(key))

@@ -1,4 +1,4 @@
-"""What is counted about one tag: a value that merges, of bounded size."""
+"""The counts of one tag: a value of bounded size, and two of them merge into one."""
 
 import hashlib
 import heapq
@@ -18,16 +18,26 @@ class TagCount:
 
     Attributes
     ----------
-    present, filled : rows with the element; those whose value is not empty.
-    read : filled rows with a value, and not a placeholder of what was not read.
+    present : rows that have the element.
+    filled : rows whose value is not empty.
+    read : filled rows whose value was read; a placeholder such as `[12 bytes]` says that it was not.
     filled_by_modality : filled rows of each modality, without zeros.
     varies : whether at least two unique values were read.
-    sole : digest of the one unique value, null where there is none or more than one.
-    sketch : HyperLogLog of the unique values, serialised; empty where there is none.
+    sole : digest of the one unique value; None when there is none or more than one.
+    sketch : HyperLogLog of the unique values, serialised; no bytes when there is none.
     numeric : rows whose value is numbers throughout.
     max_values : most components of a value that was read.
-    minimum, maximum : of all finite numbers; infinities the wrong way round where there is none.
+    minimum, maximum : of all finite numbers; inf and -inf when there is none.
     vrs : rows of each VR that is not the dictionary's.
+
+    Examples
+    --------
+    >>> from dicomae.features.tag_count import TagCount
+    >>> TagCount() == TagCount(present=0, filled=0, varies=False, sketch=b"")
+    True
+    >>> count = TagCount(present=10, filled=8, read=7)
+    >>> count.present - count.filled, count.filled - count.read  # empty values, placeholders
+    (2, 1)
     """
 
     present: int = 0
@@ -45,7 +55,20 @@ class TagCount:
 
 
 def merge(a: TagCount, b: TagCount) -> TagCount:
-    """Counts of both parts together."""
+    """Counts of both together.
+
+    Examples
+    --------
+    Each count has seen one value. Whether both are the same, their digests tell.
+
+    >>> from dicomae.features.tag_count import TagCount, digest, merge
+    >>> a = TagCount(present=1, filled=1, read=1, sole=digest("120"))
+    >>> b = TagCount(present=2, filled=1, read=1, sole=digest("80"))
+    >>> merge(a, b).present, merge(a, b).filled
+    (3, 2)
+    >>> merge(a, a).varies, merge(a, b).varies
+    (False, True)
+    """
     both = a.sole is not None and b.sole is not None
     varies = a.varies or b.varies or (both and a.sole != b.sole)
     return TagCount(
@@ -65,9 +88,16 @@ def merge(a: TagCount, b: TagCount) -> TagCount:
 
 
 def add(a: Mapping[str, int], b: Mapping[str, int]) -> dict[str, int]:
-    """Sum of two counters, of the first `MAXIMUM_NAMES` names.
+    """Sum of two counters; of its names, the first `MAXIMUM_NAMES` in their order stay.
 
-    A name among the first of all is among the first of every part: its count is complete.
+    The counts that stay are complete: a name among the first of the sum is among the first of each
+    counter that has it.
+
+    Examples
+    --------
+    >>> from dicomae.features.tag_count import add
+    >>> add({"CT": 2}, {"CT": 1, "MR": 4})
+    {'CT': 3, 'MR': 4}
     """
     total = dict(a)
     for name, count in b.items():
@@ -78,12 +108,28 @@ def add(a: Mapping[str, int], b: Mapping[str, int]) -> dict[str, int]:
 
 
 def digest(text: str) -> bytes:
-    """128 bits that stand for a value: equal for equal texts, and for no others in practice."""
+    """128 bits that stand for a text: the same for equal texts, and in practice for no others.
+
+    Examples
+    --------
+    >>> from dicomae.features.tag_count import digest
+    >>> digest("CT") == digest("CT"), digest("CT") == digest("MR"), len(digest("CT"))
+    (True, False, 16)
+    """
     return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
 
 def sketch_of(texts: Iterable[str]) -> bytes:
-    """Serialised HyperLogLog sketch of non-empty texts."""
+    """Serialised HyperLogLog sketch of non-empty texts.
+
+    Examples
+    --------
+    >>> from dicomae.features.tag_count import distinct, sketch_of
+    >>> distinct(sketch_of(["CT", "MR", "CT"]))
+    2
+    >>> len(sketch_of(map(str, range(10_000)))) < 5_000  # bytes, however many texts there are
+    True
+    """
     sketch = hll_sketch(LG_K, tgt_hll_type.HLL_8)
     for text in texts:
         sketch.update(text)
@@ -93,8 +139,17 @@ def sketch_of(texts: Iterable[str]) -> bytes:
 def distinct(sketch: bytes) -> int:
     """Estimated number of unique values.
 
-    A sketch filled value by value and a merged one of the same registers carry different estimators.
-    The union of a sketch with itself always gives the merged one, whatever the way it came about.
+    The estimate is that of the sketch's union with itself. A sketch that was filled value by value and
+    one that was merged may hold the same registers, and still carry different estimators. A union
+    always carries the merged one, so the estimate does not depend on how the sketch came about.
+
+    Examples
+    --------
+    >>> from dicomae.features.tag_count import distinct, sketch_of
+    >>> distinct(b""), distinct(sketch_of(["80", "120", "120"]))
+    (0, 2)
+    >>> 9_500 < distinct(sketch_of(map(str, range(10_000)))) < 10_500  # three standard errors
+    True
     """
     if not sketch:
         return 0

@@ -2,14 +2,14 @@ r"""What an element's text says: whether it is filled, and the numbers in it.
 
 The rules are the same for statistics, fitting and encoding:
 
-- A value is filled when something other than blanks, NULs and backslashes is in it.
-- A placeholder (`[12 bytes]`, `[sequence]`) stands for content that was not read: the element is filled,
-  but that is neither a category nor a number, and no fault.
+- A value is filled when it holds something other than blanks, NULs and backslashes.
+- A placeholder (`[12 bytes]`, `[sequence]`) stands for content that was not read. The element is filled,
+  but a placeholder is neither a category nor a number, and no fault.
 - `\` separates the components of a value (PS3.5, section 6.4).
-- A component is a number when, without padding, it is a decimal string (PS3.5, section 6.2: DS, IS)
-  of a finite value, or an age (AS: `045Y`, counted in years). More lenient than the standard: any
-  length, and one comma in the place of the point, as some devices write it.
-- A component of padding alone is missing: neither a number nor a fault.
+- A component is a number when, without its padding, it is a decimal string of a finite value (PS3.5,
+  section 6.2: DS, IS) or an age (AS: `045Y`, counted in years). Two rules are more lenient than the
+  standard: any length may be, and one comma may stand for the point (`2,5`), as some devices write it.
+- A component that is padding alone is missing: it is neither a number nor a fault.
 """
 
 from dataclasses import dataclass
@@ -29,14 +29,24 @@ _YEARS = {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0}
 
 @dataclass(frozen=True)
 class Numbers:
-    """The components of n values, one value after the other.
+    r"""The components of n values, one value after the other.
 
     Attributes
     ----------
-    starts : int64 (n,), the first component of each value.
-    lengths : int64 (n,), components of each value; at least 1, and 0 for null.
-    numbers : float64, of each component; NaN where it is no number.
-    missing : bool, of each component; padding alone, or a placeholder.
+    starts : int64 (n,), place of each value's first component.
+    lengths : int64 (n,), number of each value's components: 0 for null, else at least 1.
+    numbers : float64, one for each component; NaN when it is no number.
+    missing : bool, one for each component; true when it is padding alone or a placeholder.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from dicomae.features.values import parse_numbers
+    >>> found = parse_numbers(pa.array([r"0.5\0.7", "left", None]))
+    >>> found.numbers.tolist(), found.lengths.tolist()
+    ([0.5, 0.7, nan], [2, 1, 0])
+    >>> found.all_numbers().tolist()
+    [True, False, False]
     """
 
     starts: npt.NDArray[np.int64]
@@ -45,7 +55,7 @@ class Numbers:
     missing: npt.NDArray[np.bool_]
 
     def all_numbers(self) -> npt.NDArray[np.bool_]:
-        """Of each value (n,): whether it holds a number, and nothing else."""
+        """Whether each value (n,) holds a number, and beside numbers nothing but missing components."""
         number = np.isfinite(self.numbers)
         value = np.repeat(np.arange(len(self.lengths)), self.lengths)
         found = np.bincount(value, weights=number, minlength=len(self.lengths))
@@ -53,7 +63,7 @@ class Numbers:
         return np.asarray((found > 0) & (faults == 0))
 
     def bounds(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Smallest and largest number of each value (n,); inf and -inf where there is none."""
+        """Smallest and largest number of each value (n,); inf and -inf when it holds none."""
         lowest, highest = np.full(len(self.lengths), np.inf), np.full(len(self.lengths), -np.inf)
         value = np.repeat(np.arange(len(self.lengths)), self.lengths)
         np.fmin.at(lowest, value, self.numbers)
@@ -62,18 +72,42 @@ class Numbers:
 
 
 def is_filled(values: pa.Array) -> npt.NDArray[np.bool_]:
-    """Of each text (n,): whether something is in it; null is not filled."""
+    r"""Whether each text (n,) is filled; null is not.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from dicomae.features.values import is_filled
+    >>> is_filled(pa.array(["CT", "[12 bytes]", "  ", "\\", None])).tolist()
+    [True, True, False, False, False]
+    """
     length = pc.binary_length(pc.utf8_trim(values, _PADDING + "\\"))
     return np.asarray(length.fill_null(0).to_numpy(zero_copy_only=False) > 0)
 
 
 def is_read(values: pa.Array) -> npt.NDArray[np.bool_]:
-    """Of each text (n,): whether it is filled with a value, and not with a placeholder."""
+    """Whether each text (n,) is filled with a value, and not with a placeholder.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from dicomae.features.values import is_read
+    >>> is_read(pa.array(["CT", "[12 bytes]", "[sequence]", None])).tolist()
+    [True, False, False, False]
+    """
     return is_filled(values) & ~_is_placeholder(values)
 
 
 def parse_numbers(values: pa.Array) -> Numbers:
-    """The numbers in texts; see the module for what is one."""
+    """The numbers in texts; the module says what a number is.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from dicomae.features.values import parse_numbers
+    >>> parse_numbers(pa.array(["120", " 2,5 ", "1.2E2", "045Y", "006M", "high"])).numbers.tolist()
+    [120.0, 2.5, 120.0, 45.0, 0.5, nan]
+    """
     split = pc.split_pattern(values, "\\")
     lengths = pc.list_value_length(split).fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
     starts = np.cumsum(lengths) - lengths
