@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 from conftest import HOME
 
-COMPLETE = ("features",)
+COMPLETE = ("features", "clustering")
 ROOMS = COMPLETE
 
 

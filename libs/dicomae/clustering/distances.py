@@ -1,7 +1,7 @@
-"""Manhattan (L1) distances in float32, exact to the bit however the rows are cut.
+"""Manhattan (L1) distances in float32; a pair of rows gets the same bits however the rows are cut.
 
-Strips of columns are transposed, so that the inner loop runs over many pairs at once and every
-pair's sum has the same order, whichever rows lie beside it. No fast-math, no reduction.
+Strips of columns are transposed. So the inner loop runs over many pairs at once, and it sums each pair
+in the same order, whichever rows lie beside it. There is no fast-math and no reduction.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -24,19 +24,29 @@ def manhattan(
     Parameters
     ----------
     X : float32 `(n, d)`, finite.
-    Y : float32 `(m, d)`, finite; None stands for `X`, takes half the time, and the result is
+    Y : float32 `(m, d)`, finite. None stands for `X`: that takes half the time, and the result is
         symmetric.
-    threads : strips that are computed at the same time; changes nothing but the time.
+    threads : number of strips that are computed at the same time; it changes nothing but the time.
 
     Notes
     -----
-    A value has a relative error of about d/4 · 2⁻²⁴ at the most. An entry depends on its two rows
-    alone: a part of `X` gives the same bits as the whole.
+    The relative error of a value is at most about d/4 · 2⁻²⁴. An entry depends on its two rows alone:
+    some rows of `X` give the same bits as all of them.
 
     Raises
     ------
     ValueError
         The widths differ, or a value is not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dicomae.clustering.distances import manhattan
+    >>> X = np.array([[0, 0], [1, 2], [4, 0]], np.float32)
+    >>> manhattan(X).tolist()
+    [[0.0, 3.0, 4.0], [3.0, 0.0, 5.0], [4.0, 5.0, 0.0]]
+    >>> manhattan(X[1:2], X).tolist()
+    [[3.0, 0.0, 5.0]]
     """
     X = _checked(X)
     other = X if Y is None else _checked(Y)
@@ -63,7 +73,7 @@ def _checked(X: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _fill_strip(X: Any, Y: Any, out: Any, symmetric: bool, start: int) -> None:
-    """Columns `start:start + STRIP` of `out`, and their mirror image where it is symmetric."""
+    """Columns `start:start + STRIP` of `out`, and their mirror image when it is symmetric."""
     stop = min(start + STRIP, len(Y))
     columns = np.zeros((Y.shape[1], -(-(stop - start) // LANES) * LANES), np.float32)
     columns[:, : stop - start] = Y[start:stop].T
@@ -74,7 +84,7 @@ def _fill_strip(X: Any, Y: Any, out: Any, symmetric: bool, start: int) -> None:
 
 @numba.njit(cache=True, nogil=True)
 def _sum_strip(X: Any, columns: Any, out: Any, first: int) -> None:
-    """Rows from `first` on of `out` `(n, w)`: distances of `X` `(n, d)` to `columns` `(d, ≥ w)`."""
+    """Fill the rows of `out` `(n, w)` from `first` on: distances of `X` `(n, d)` to `columns` `(d, ≥ w)`."""
     n, d = X.shape
     width = columns.shape[1]
     sums = np.zeros(width, np.float32)

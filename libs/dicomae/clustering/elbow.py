@@ -13,22 +13,32 @@ from kneed import KneeLocator
 
 
 def find(n_clusters: Sequence[int], sums: Sequence[float]) -> int | None:
-    """The number of clusters at the elbow, or None where there is none.
+    """The number of clusters at the elbow; None when there is none.
 
     Parameters
     ----------
     n_clusters : different numbers of clusters, in any order.
-    sums : of squared distances, one for each.
+    sums : of squared distances, one for each number of clusters.
 
     Returns
     -------
-    None for a straight, flat or concave line, for fewer than three points, and where a sum is not
-    finite. An end of the line is no elbow, though `kneed` can name it.
+    None for a straight, flat or concave line, for fewer than three points, and when a sum is not finite.
+    An end of the line is never the elbow, although `kneed` can name one.
 
     Raises
     ------
     ValueError
         The lengths differ.
+
+    Examples
+    --------
+    A second cluster takes away 80 of 100, each further one only 5: the elbow is at 2.
+
+    >>> from dicomae.clustering import elbow
+    >>> elbow.find([1, 2, 3, 4, 5], [100, 20, 15, 10, 5])
+    2
+    >>> elbow.find([1, 2, 3], [30, 20, 10]) is None  # a straight line
+    True
     """
     if len(n_clusters) != len(sums):
         raise ValueError(f"{len(n_clusters)} numbers of clusters, but {len(sums)} sums")

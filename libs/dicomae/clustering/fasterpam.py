@@ -1,4 +1,4 @@
-"""FasterPAM: swaps of one medoid for one other row, each taken as soon as it lowers the cost.
+"""FasterPAM: a medoid gives way to another row as soon as that lowers the cost.
 
 References
 ----------
@@ -12,12 +12,29 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-# A gain below this share of the cost is the rounding of a sum, and could be "gained" forever.
+# A gain below this share of the cost is the rounding of a sum: it could be "gained" again and again.
 LEAST_GAIN = 1e-10
 
 
 class State(NamedTuple):
-    """The medoids, and for each row the nearest two of them (positions, not row numbers)."""
+    """The medoids, and for each row the nearest two of them: positions in `medoids`, not row numbers.
+
+    Examples
+    --------
+    Three rows lie at 0, 1 and 9 on a line; the first and the last are the medoids. If the first went,
+    it would be 9 away from the other medoid, and the row at 1 would be 8 away instead of 1.
+
+    >>> import numpy as np
+    >>> from dicomae.clustering.fasterpam import State
+    >>> state = State(
+    ...     medoids=np.array([0, 2]), is_medoid=np.array([True, False, True]),
+    ...     nearest=np.array([0, 0, 1]), nearest_distance=np.array([0, 1, 0], np.float32),
+    ...     second=np.array([1, 1, 0]), second_distance=np.array([9, 8, 9], np.float32),
+    ...     removal_loss=np.array([9.0 + (8.0 - 1.0), 9.0]),
+    ... )
+    >>> state.medoids[state.nearest].tolist(), float(state.nearest_distance.sum())  # of each row; cost
+    ([0, 0, 2], 1.0)
+    """
 
     medoids: NDArray[np.int64]  # (k,) rows
     is_medoid: NDArray[np.bool_]  # (n,)
@@ -31,20 +48,33 @@ class State(NamedTuple):
 def improve(
     distances: NDArray[np.float32], medoids: NDArray[np.int64], maximum_iterations: int
 ) -> tuple[NDArray[np.int64], list[float], int]:
-    """Medoids that no single swap betters, the cost before and after each swap, and the passes.
+    """Medoids that no single swap improves, the cost before and after each swap, and the passes.
 
     Parameters
     ----------
     distances : float32 `(n, n)`, symmetric, finite, zeros on the diagonal.
     medoids : int64 `(k,)`, distinct rows to start from, k ≥ 2; not changed.
-    maximum_iterations : passes over the n rows, at the most; then the medoids may still be
-        bettered.
+    maximum_iterations : passes over the n rows, at the most. When they end the search, a swap could
+        still improve the medoids.
 
     Returns
     -------
     medoids : int64 `(k,)`.
     costs : sums of distances to the nearest medoid, strictly falling; the last is the result's.
     n_iter : passes begun.
+
+    Examples
+    --------
+    Rows lie at 0, 1, 10 and 11 on a line. From the first two as medoids, the row at 10 is tried first;
+    it takes the place of the one at 0. Then no swap helps.
+
+    >>> import numpy as np
+    >>> from dicomae.clustering import fasterpam
+    >>> from dicomae.clustering.distances import manhattan
+    >>> distances = manhattan(np.array([[0], [1], [10], [11]], np.float32))
+    >>> medoids, costs, n_iter = fasterpam.improve(distances, np.array([0, 1]), maximum_iterations=300)
+    >>> medoids.tolist(), costs, n_iter  # 9 + 10 before the swap, 1 + 1 after it
+    ([2, 1], [19.0, 2.0], 2)
     """
     n = len(distances)
     state = _start(distances, medoids)
@@ -112,7 +142,7 @@ def _sum_removal_loss(state: Any) -> None:
 
 @numba.njit(cache=True, nogil=True)
 def _next_swap(distances: Any, state: Any, start: int, steps: int, least_gain: float) -> tuple[int, bool]:
-    """Rows examined from `start` on, round and round; and whether the last of them was swapped in."""
+    """Number of rows examined from `start` on, row 0 after the last; whether the final one was swapped in."""
     n = len(distances)
     change = np.empty(len(state.medoids), np.float64)
     for step in range(steps):
@@ -129,7 +159,7 @@ def _next_swap(distances: Any, state: Any, start: int, steps: int, least_gain: f
 
 @numba.njit(cache=True, nogil=True)
 def _changes(to_candidate: Any, state: Any, change: Any) -> float:
-    """What the candidate saves whoever goes; `change` `(k,)` gets what depends on who goes."""
+    """Change of the cost whichever medoid goes; `change` `(k,)` gets what depends on the one that goes."""
     shared = 0.0
     change[:] = state.removal_loss
     for row in range(len(to_candidate)):

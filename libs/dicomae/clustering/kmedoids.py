@@ -1,4 +1,4 @@
-"""K-medoids on a matrix of distances, by either engine; assignment of rows to given medoids."""
+"""K-medoids on a matrix of distances, by one of two engines; assignment of rows to given medoids."""
 
 import itertools
 import warnings
@@ -25,12 +25,21 @@ class KMedoids:
     Attributes
     ----------
     medoids : int64 `(k,)`, distinct row numbers, ascending.
-    labels : int32 `(n,)`, position in `medoids` of the nearest one, the lowest of several. Equal
-        medoids (fewer distinct rows than clusters) leave the later clusters empty.
+    labels : int32 `(n,)`, position in `medoids` of the nearest one; the lowest of several. With fewer
+        distinct rows than clusters some medoids are equal, and the later of their clusters are empty.
     distance : float32 `(n,)`, to the nearest medoid.
     cost : sum of `distance`.
-    n_iter : passes that the engine made; 0 where the optimum was found without any. Equal to
-        `maximum_iterations` where it may have stopped before it converged.
+    n_iter : passes that the engine made; 0 when the optimum was found without any. When it equals
+        `maximum_iterations`, the engine may have stopped before it converged.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dicomae.clustering.kmedoids import KMedoids
+    >>> labels, distance = np.array([0, 0, 1], np.int32), np.array([0, 1, 0], np.float32)
+    >>> found = KMedoids(np.array([0, 2]), labels, distance, cost=1.0, n_iter=0)
+    >>> found.medoids[found.labels].tolist()  # the medoid of each row
+    [0, 0, 2]
     """
 
     medoids: NDArray[np.int64]
@@ -49,8 +58,8 @@ def fit(
     ----------
     distances : float32 `(n, n)`, symmetric, finite, zeros on the diagonal.
     n_clusters : k, from 1 to n.
-    engine : `fasterpam`, the default: a local optimum of swaps from random medoids; the optimum
-        itself for k = 1 and for n ≤ 12, where every set of medoids is tried.
+    engine : `fasterpam`, the default: swaps from random medoids to a local optimum. For k = 1 and for
+        n ≤ 12 every set of medoids is tried, and the result is the optimum itself.
         `alternate`, the paper's: k-medoids++ and Lloyd-like passes by scikit-learn-extra.
     maximum_iterations : passes over the rows, at least 1.
     seed : of the first medoids, 0 to 2³² - 1.
@@ -65,9 +74,22 @@ def fit(
     References
     ----------
     fasterpam: Schubert & Rousseeuw, Information Systems 101 (2021), doi 10.1016/j.is.2021.101804.
-    The start is random because better ones end no lower: the mean cost over five seeds differed by
-    less than 0.1 % between random, k-medoids++ and LAB (scripts/bench/kmedoids.py has the first two).
+    It starts from random medoids because better starts end no lower: the mean cost over five seeds
+    differed by less than 0.1 % between random, k-medoids++ and LAB (scripts/bench/kmedoids.py has the
+    first two).
     alternate: Park & Jun, Expert Systems with Applications 36 (2009), doi 10.1016/j.eswa.2008.01.039.
+
+    Examples
+    --------
+    Rows lie at 0, 1, 2 and at 10, 11, 12 on a line: the middle one of each three is a medoid.
+
+    >>> import numpy as np
+    >>> from dicomae.clustering import kmedoids
+    >>> from dicomae.clustering.distances import manhattan
+    >>> X = np.array([[0], [1], [2], [10], [11], [12]], np.float32)
+    >>> found = kmedoids.fit(manhattan(X), 2, "fasterpam", maximum_iterations=300, seed=1)
+    >>> found.medoids.tolist(), found.labels.tolist(), found.cost
+    ([1, 4], [0, 0, 0, 1, 1, 1], 4.0)
     """
     _check(distances, n_clusters, engine, maximum_iterations)
     if engine == "alternate":
@@ -86,8 +108,8 @@ def assign(
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """Label int32 `(n,)` and Manhattan distance float32 `(n,)` of each row's nearest medoid.
 
-    The lowest of several nearest medoids is taken. A row's result does not depend on the rows
-    beside it, and equals that of `fit` on `manhattan(X)`.
+    The lowest of several nearest medoids is taken. A row's result does not depend on the rows beside
+    it, and it equals that of `fit` on `manhattan(X)`.
 
     Parameters
     ----------
@@ -98,6 +120,15 @@ def assign(
     ------
     ValueError
         The widths differ, a value is not finite, or there is no medoid.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dicomae.clustering import kmedoids
+    >>> X, medoids = np.array([[0], [4], [9]], np.float32), np.array([[1], [10]], np.float32)
+    >>> labels, distance = kmedoids.assign(X, medoids)
+    >>> labels.tolist(), distance.tolist()
+    ([0, 0, 1], [1.0, 3.0, 1.0])
     """
     if len(medoids) == 0:
         raise ValueError("there must be at least one medoid")
@@ -114,7 +145,20 @@ def assign(
 def by_cluster(
     found: KMedoids,
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-    """Rows of each cluster, and the sums of their distances to its medoid, plain and squared; each (k,)."""
+    """Number of rows of each cluster, and the sums of their distances and of the squares, each `(k,)`.
+
+    Examples
+    --------
+    Rows lie at 0, 1, 3 and 10 on a line. The medoids are those at 1 and at 10.
+
+    >>> import numpy as np
+    >>> from dicomae.clustering import kmedoids
+    >>> from dicomae.clustering.distances import manhattan
+    >>> distances = manhattan(np.array([[0], [1], [3], [10]], np.float32))
+    >>> found = kmedoids.fit(distances, 2, "fasterpam", maximum_iterations=300, seed=1)
+    >>> [values.tolist() for values in kmedoids.by_cluster(found)]
+    [[3, 1], [3.0, 0.0], [5.0, 0.0]]
+    """
     k, distance = len(found.medoids), found.distance.astype(np.float64)
     sizes = np.bincount(found.labels, minlength=k)
     sums, squares = (np.bincount(found.labels, weights, k) for weights in (distance, distance**2))
@@ -183,7 +227,7 @@ def _alternate(
 
 
 def _distinct(medoids: NDArray[np.int64], n: int) -> NDArray[np.int64]:
-    """The medoids, each repeated one replaced by the first row that is none: the cost cannot rise."""
+    """The medoids; the first rows that are none replace those that repeat another. The cost cannot rise."""
     unique = np.unique(medoids)
     others = np.setdiff1d(np.arange(n), unique)[: len(medoids) - len(unique)]
     return np.concatenate([unique, others])
