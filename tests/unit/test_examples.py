@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 from conftest import HOME
 
-COMPLETE = ("features", "clustering")
+COMPLETE = ("features", "clustering", "evaluation", "models")
 ROOMS = COMPLETE
 
 

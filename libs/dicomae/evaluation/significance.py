@@ -18,7 +18,7 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two series of scores, value by value; None is "not defined" (see `compare`).
+    """Two series of scores, compared pair by pair; None is "not defined" (see `compare`).
 
     Attributes
     ----------
@@ -26,9 +26,20 @@ class Comparison:
     test : what the paper's rule chose.
     p_value : of that test, two-tailed.
     wilcoxon_p : of the paired, two-tailed Wilcoxon signed-rank test.
-    tost_p : of the paired test of equivalence; below alpha, the series are equal within the margin.
+    tost_p : of the paired test of equivalence. Below alpha, the series are equal within the margin.
     mean_difference : mean of compressed - original.
     mean_difference_low, mean_difference_high : its 95 % bootstrap interval.
+
+    Examples
+    --------
+    Fewer than three pairs define nothing.
+
+    >>> from pathlib import Path
+    >>> from dicomae import config
+    >>> from dicomae.evaluation.significance import compare
+    >>> settings = config.load(Path("conf/default.toml")).evaluation
+    >>> compare([0.5, 0.6, float("nan")], [0.5, 0.7, 0.8], settings).p_value is None
+    True
     """
 
     shapiro_original: float | None
@@ -48,7 +59,8 @@ NOT_DEFINED = Comparison(None, None, "mann_whitney_u", None, None, None, None, N
 def compare(original: Sequence[float], compressed: Sequence[float], config: EvaluationConfig) -> Comparison:
     """The comparison of two paired series, such as the homogeneity at each number of clusters.
 
-    Both normal by Shapiro-Wilk (p > `alpha`): paired t-test, else Mann-Whitney U. Both two-tailed.
+    When both series are normal by Shapiro-Wilk (p > `alpha`), the test is the paired t-test. Else it is
+    Mann-Whitney U. Both are two-tailed.
 
     Parameters
     ----------
@@ -57,10 +69,12 @@ def compare(original: Sequence[float], compressed: Sequence[float], config: Eval
 
     Notes
     -----
-    Pairs with a NaN or an infinity are left out. Fewer than three pairs: nothing is defined. A
-    constant series has no Shapiro-Wilk p-value and does not count as normal. Identical series: p is 1.
-    Differences that are all the same, up to rounding: the t-test's p is 0 (1 where they are 0), that
-    of the equivalence test 0 within the margin and 1 outside, and the interval is that one value.
+    Pairs with a NaN or an infinity are left out. With fewer than three pairs nothing is defined. A
+    constant series has no Shapiro-Wilk p-value and does not count as normal. For identical series, p
+    is 1.
+
+    When all differences are the same, up to rounding, the t-test's p is 0, or 1 if the differences are 0.
+    The equivalence test's p is then 0 within the margin and 1 outside, and the interval is that one value.
 
     Raises
     ------
@@ -71,6 +85,19 @@ def compare(original: Sequence[float], compressed: Sequence[float], config: Eval
     ----------
     D. J. Schuirmann: J. Pharmacokinet. Biopharm. 15 (1987), doi 10.1007/BF01068419 (the test of
     equivalence). B. Efron, R. J. Tibshirani: An Introduction to the Bootstrap (1993), chapter 13.
+
+    Examples
+    --------
+    Compressed data scores 0.01 better for each number of clusters. That is a difference without doubt
+    (p is 0), and it is too small to matter: the series are equal within the margin of 0.02.
+
+    >>> from pathlib import Path
+    >>> from dicomae import config
+    >>> from dicomae.evaluation.significance import compare
+    >>> settings = config.load(Path("conf/default.toml")).evaluation
+    >>> found = compare([0.5, 0.6, 0.7, 0.8], [0.51, 0.61, 0.71, 0.81], settings)
+    >>> found.test, found.p_value, found.tost_p, round(found.mean_difference, 6)
+    ('paired_t', 0.0, 0.0, 0.01)
     """
     a, b = _pairs(original, compressed)
     if len(a) < 3:
@@ -100,7 +127,7 @@ def _pairs(original: Sequence[float], compressed: Sequence[float]) -> tuple[Valu
 
 
 def _differences(a: Values, b: Values) -> Values:
-    """b - a; made equal where they are so up to rounding, as 0.3 - 0.2 and 0.2 - 0.1 are not."""
+    """b - a; differences that rounding alone tells apart, as 0.3 - 0.2 and 0.2 - 0.1, are made equal."""
     difference = b - a
     rounding = _rounding(a, b)
     if np.ptp(difference) > rounding:
@@ -110,7 +137,7 @@ def _differences(a: Values, b: Values) -> Values:
 
 
 def _rounding(*series: Values) -> float:
-    """Differences up to this are none: scores are of the size of 1, however small some of them are."""
+    """What counts as no difference: scores are of the size of 1, however small some of them are."""
     return float(ROUNDING * max(1.0, *(np.abs(values).max() for values in series)))
 
 
