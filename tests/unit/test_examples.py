@@ -11,7 +11,7 @@ import pytest
 from conftest import HOME
 
 COMPLETE = ("features", "clustering", "evaluation", "models")
-ROOMS = COMPLETE
+ROOMS = (*COMPLETE, "dicom")
 
 
 def modules_of(*rooms: str) -> list[ModuleType]:

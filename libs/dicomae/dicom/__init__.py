@@ -1,1 +1,1 @@
-"""What the standard says, and nothing about files: tags and keys, VRs, character sets, body-part terms."""
+"""What the standard says, and nothing of files: tags and keys, VRs, character sets, terms of body parts."""

@@ -1,11 +1,13 @@
-"""Body parts repaired: which part an instance shows, and where that is known from.
+"""Body parts repaired: which body part an instance shows, and which element tells it.
 
 The rules are data (`conf/bodypart.toml`). A rule names a body part and the phrases that mean it.
-Phrases are whole words, found left to right, the longest first and without overlap: "femoral neck"
-leaves no "neck" behind. The rules hold no regular expressions, so no text can make them slow.
+A phrase is one or more whole words. Phrases are found from left to right, the longest first and without
+overlap: "femoral neck" leaves no "neck" behind. The rules hold no regular expressions, so no text can
+make them slow.
 
-The first text that tells a part fills it, the next one that tells a part has a veto: where they have
-no region in common nothing is filled. Beside the whole body, what another text names is the part.
+The first text that names a body part fills it. The next text that names one has a veto: when the two
+body parts have no region in common, nothing is filled. When the first text names the whole body, the
+second one decides: "PET whole body" and then "knee" give the knee.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -28,7 +30,7 @@ from dicomae.dicom.bodypart_rules import (
 )
 
 # In the order of filling: the declared value, then what is said of the series (BodyPartExamined is
-# an attribute of the series), then what is said of the whole study, which may span many parts.
+# an attribute of the series), then what is said of the whole study, which may span many body parts.
 SOURCES = (
     "BodyPartExamined",
     "SeriesDescription",
@@ -42,13 +44,13 @@ REMEMBERED = 1 << 14  # texts of at most `MAXIMUM_CHARACTERS`
 
 Candidates = Sequence[tuple[Phrase, frozenset[int]]]
 RuleFinder = Callable[[str, str, str | None], Rule | None]
-Decide = Callable[..., tuple[str | None, str]]  # Modality and the texts of SOURCES -> part, source
+Decide = Callable[..., tuple[str | None, str]]  # Modality and the texts of SOURCES -> body part, source
 
 
 def repair(
     rules: BodyPartRules, columns: Mapping[str, pa.StringArray]
 ) -> tuple[pa.StringArray, pa.StringArray]:
-    """Body part of each row, and where it is known from.
+    """Body part of each row, and which element tells it.
 
     Parameters
     ----------
@@ -58,8 +60,21 @@ def repair(
     -------
     body_part : n defined terms of PS3.16 Annex L; null is unknown. A declared value that neither
         is a term nor matches a rule is not kept: somebody typed it, so it may name a patient.
-    source : `declared` (a defined term as it stood), `normalised` (the declared value, by a rule
-        or one typing error off), `filled-from-<Keyword>` (Modality too), `unknown`; never null.
+    source : `declared` (a defined term as it stood), `normalised` (from the declared value, by a rule
+        or by one typing error), `filled-from-<Keyword>` (Modality too) or `unknown`; never null.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import pyarrow as pa
+    >>> from dicomae.dicom.bodypart import SOURCES, repair
+    >>> from dicomae.dicom.bodypart_rules import load_rules
+    >>> columns = {name: pa.nulls(3, pa.string()) for name in ("Modality", *SOURCES)}
+    >>> columns["BodyPartExamined"] = pa.array(["KNEE", "Thorax", None])
+    >>> columns["StudyDescription"] = pa.array([None, None, "MR Schädel nativ"])
+    >>> body_part, source = repair(load_rules(Path("conf/bodypart.toml")), columns)
+    >>> list(zip(body_part.to_pylist(), source.to_pylist()))
+    [('KNEE', 'declared'), ('CHEST', 'normalised'), ('SKULL', 'filled-from-StudyDescription')]
     """
     names = ("Modality", *SOURCES)
     encoded = [columns[name].dictionary_encode() for name in names]
@@ -143,13 +158,13 @@ def _decide(
 
 
 def _contradict(rules: BodyPartRules, first: Rule, second: Rule) -> bool:
-    """Whether two texts name parts without a common region, and the first does not refine the second."""
+    """Whether two rules' body parts share no region, and the first does not refine the second."""
     shared = set(rules.regions[first.part]) & set(rules.regions[second.part])
     return not (shared or second.part in first.replaces or second.part == WHOLE_BODY)
 
 
 def _rule_finder(rules: BodyPartRules) -> RuleFinder:
-    """The rule for a text, a modality and a prior term; remembers, since texts repeat."""
+    """Finder of the rule for a text, a modality and a prior term; it remembers, since texts repeat."""
     beginning = lru_cache(REMEMBERED)(partial(_beginning, rules.phrases))
     matches = lru_cache(REMEMBERED)(partial(_matches, beginning))
     first = lru_cache(REMEMBERED)(partial(_first, rules))
@@ -157,7 +172,7 @@ def _rule_finder(rules: BodyPartRules) -> RuleFinder:
 
 
 def _first(rules: BodyPartRules, matched: frozenset[int], modality: str, prior: str | None) -> Rule | None:
-    """First rule that holds for what a text matched and may replace the prior term."""
+    """First rule that holds for what a text matched and that may replace the prior term."""
     if not matched:
         return None
     holding = {n for n in matched if not rules.rules[n].modalities or modality in rules.rules[n].modalities}
@@ -173,7 +188,7 @@ def _first(rules: BodyPartRules, matched: frozenset[int], modality: str, prior: 
 
 
 def _matches(beginning: Callable[[str], Candidates], text: str) -> frozenset[int]:
-    """Numbers of the rules whose phrases the text holds, by the longest phrase at each place."""
+    """Numbers of the rules whose phrases the text holds; at each place the longest phrase counts."""
     words = fold(text)
     found: set[int] = set()
     place = 0
@@ -189,7 +204,7 @@ def _matches(beginning: Callable[[str], Candidates], text: str) -> frozenset[int
 
 
 def _beginning(phrases: Mapping[str, Mapping[Phrase, frozenset[int]]], word: str) -> Candidates:
-    """Phrases whose first word this word fits, with their rules; the longest first."""
+    """Phrases that may begin with this word, with their rules; the longest first."""
     prefixes = (word[:end] + "*" for end in range(len(word), MINIMUM_PREFIX - 1, -1))
     found = [item for key in (word, *prefixes) for item in phrases.get(key, {}).items()]
     return sorted(found, key=lambda item: -len(item[0]))
@@ -203,7 +218,7 @@ def _fits(phrase: Phrase, words: Sequence[str]) -> bool:
 
 
 def _misspelt(rules: BodyPartRules, declared: str) -> str | None:
-    """The one part whose name or plural is a typing error away; None where there are several."""
+    """The one body part whose name or plural is a typing error away; None for none and for several."""
     written = "".join(fold(declared))
     if len(written) not in MISSPELT_LETTERS:
         return None
@@ -214,7 +229,7 @@ def _misspelt(rules: BodyPartRules, declared: str) -> str | None:
 
 
 def _near(a: str, b: str) -> bool:
-    """Equal but for one letter inserted, left out or changed, or two neighbours swapped."""
+    """Whether they are equal but for one letter inserted, left out or changed, or two neighbours swapped."""
     if abs(len(a) - len(b)) > 1:
         return False
     same = next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))

@@ -15,7 +15,7 @@ from dicomae.toml_files import parse_toml, read_text
 MAXIMUM_CHARACTERS = 256  # of a text; what follows is not looked at
 MAXIMUM_WORDS = 6  # of a phrase
 MINIMUM_PREFIX = 4  # letters before a `*`
-WHOLE_BODY = "WHOLEBODY"  # holds every part that another text names
+WHOLE_BODY = "WHOLEBODY"  # holds every body part that another text names
 MISSPELT_LETTERS = range(5, 25)  # of a declared value that may be one typing error off
 
 Phrase = tuple[str, ...]  # folded words; a `*` at a word's end stands for any ending
@@ -31,18 +31,18 @@ _TERM = re.compile(r"[A-Z0-9]{2,16}")  # value representation CS, without spaces
 class Rule:
     """One entry of the rule list.
 
-    It holds for a text by `words` or by `all_of`; with neither, for its modalities where no text
-    tells anything (mammography shows the breast).
+    It holds for a text by `words` or by `all_of`. A rule with neither holds for its modalities when no
+    text tells anything: mammography shows the breast.
 
     Attributes
     ----------
-    part : defined term that the rule gives.
-    words : phrases that mean the part.
-    all_of : parts that a text must name together, such as CHEST and ABDOMEN.
-    modalities : where the rule holds; empty is everywhere.
-    replaces : declared terms that the rule may overrule, and that it refines where another text
-        names them; beyond these it only fills.
-    examples, counterexamples : texts that must and must not give the part, by the whole list.
+    part : body part that the rule gives, a defined term.
+    words : phrases that mean the body part.
+    all_of : body parts that a text must name together, such as CHEST and ABDOMEN.
+    modalities : those for which the rule holds; empty for all.
+    replaces : declared terms that the rule may overrule; when another text names one of them, the rule
+        refines it. When any other term is declared, it changes nothing.
+    examples, counterexamples : texts that must, and must not, give the body part by the whole list.
     """
 
     part: str
@@ -61,8 +61,8 @@ class BodyPartRules:
     Attributes
     ----------
     regions : defined term -> its coarse regions, for every term that may be declared or given.
-    ignored : phrases that hold the name of a part and do not mean it ("head first").
-    rules : the first that holds wins.
+    ignored : phrases that hold the name of a body part and do not mean it ("head first").
+    rules : the first one that holds wins.
     """
 
     regions: Mapping[str, tuple[str, ...]]
@@ -71,12 +71,12 @@ class BodyPartRules:
 
     @cached_property
     def digest(self) -> bytes:
-        """Hash of the rules: equal rules, loaded or sent twice, are told by it."""
+        """Hash of the rules: the same for equal rules, however often they are loaded or sent."""
         return blake2b(repr((self.regions, self.ignored, self.rules)).encode()).digest()
 
     @cached_property
     def phrases(self) -> dict[str, dict[Phrase, frozenset[int]]]:
-        """First word of a phrase -> phrase -> numbers of its rules (none: an ignored phrase)."""
+        """First word of a phrase -> phrase -> numbers of its rules; an ignored phrase has none."""
         index: dict[str, dict[Phrase, frozenset[int]]] = {}
         for phrase in self.ignored:
             index.setdefault(phrase[0], {})[phrase] = frozenset()
@@ -88,7 +88,7 @@ class BodyPartRules:
 
     @cached_property
     def spellings(self) -> dict[str, frozenset[str]]:
-        """Words that a misspelt declared value may mean -> their parts: terms, and rules' words."""
+        """Words that a misspelt declared value may mean (terms, and words of rules) -> their body parts."""
         parts = {term.lower(): {term} for term in self.regions}
         for rule in (rule for rule in self.rules if not rule.modalities):
             for word in (phrase[0].rstrip("*") for phrase in rule.words if len(phrase) == 1):
@@ -97,13 +97,20 @@ class BodyPartRules:
 
     @cached_property
     def modality_parts(self) -> dict[str, str]:
-        """Modality -> the part that it always shows, by the rules without words; the first wins."""
+        """Modality -> the body part that it always shows, by the rules without words; the first wins."""
         wordless = [rule for rule in reversed(self.rules) if not rule.words and not rule.all_of]
         return {modality: rule.part for rule in wordless for modality in rule.modalities}
 
 
 def fold(text: str) -> list[str]:
-    """Words of a text: lower case, no accents, split at signs, underscores, digits and camel case."""
+    """Words of a text: lower case, no accents, split at signs, underscores, digits and camel case.
+
+    Examples
+    --------
+    >>> from dicomae.dicom.bodypart_rules import fold
+    >>> fold("HeadFirst/Schädel_2"), fold("T2w")
+    (['head', 'first', 'schadel', '2'], ['t2w'])
+    """
     plain = _CAMEL.sub(" ", text[:MAXIMUM_CHARACTERS])
     if not plain.isascii():
         decomposed = unicodedata.normalize("NFKD", plain).casefold().translate(_LETTERS)
@@ -117,8 +124,17 @@ def load_rules(path: Path) -> BodyPartRules:
     Raises
     ------
     UsageError
-        The file is missing or no TOML; a key is unknown, missing or of another type; a part is no
-        term of `regions`; a phrase is empty, too long, too open or already another rule's.
+        The file is missing or no TOML. A key is unknown, missing or of another type. A body part is no
+        term of `regions`. A phrase is empty or too long, has a `*` after too few letters, or is another
+        rule's already.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from dicomae.dicom.bodypart_rules import load_rules
+    >>> rules = load_rules(Path("conf/bodypart.toml"))
+    >>> rules.regions["CHESTABDOMEN"], rules.modality_parts["MG"]
+    (('chest', 'abdomen'), 'BREAST')
     """
     return _parsed(read_text(path, "no such file of body-part rules"), path)
 
@@ -207,7 +223,7 @@ def _phrase(text: str, where: str) -> Phrase:
 
 
 def _check_phrases(rules: Sequence[Rule], where: str) -> None:
-    """A phrase may be in two rules only where a modality tells them apart."""
+    """Raise when a phrase is in two rules and no modality tells them apart."""
     owner: dict[Phrase, int] = {}
     for number, rule in enumerate(rules, start=1):
         for phrase in rule.words:

@@ -1,4 +1,4 @@
-"""Tag ↔ key: how the `elements` map names an element, and which VR the standard gives it."""
+"""Tags and keys: what the `elements` map calls an element, and which VR the standard gives it."""
 
 import re
 from functools import lru_cache
@@ -34,7 +34,14 @@ SIGN_DEPENDS = frozenset(tag for tag, entry in DicomDictionary.items() if entry[
 
 
 def is_private(group: int) -> bool:
-    """Whether elements of this group are private: odd numbers are."""
+    """Whether elements of this group are private: those of odd groups are.
+
+    Examples
+    --------
+    >>> from dicomae.dicom.keys import is_private
+    >>> is_private(0x0018), is_private(0x0019)
+    (False, True)
+    """
     return group % 2 == 1
 
 
@@ -44,6 +51,14 @@ def is_creator(group: int, element: int) -> bool:
     References
     ----------
     DICOM PS3.5, section 7.8.1.
+
+    Examples
+    --------
+    The element (0019,0010) reserves the elements (0019,1000) to (0019,10FF).
+
+    >>> from dicomae.dicom.keys import is_creator
+    >>> is_creator(0x0019, 0x0010), is_creator(0x0019, 0x1002)
+    (True, False)
     """
     return is_private(group) and 0x10 <= element <= 0xFF
 
@@ -54,14 +69,25 @@ def key_of(group: int, element: int, creator: str | None) -> str:
     Parameters
     ----------
     group, element : the two halves of the tag.
-    creator : text of the private creator whose block the element lies in; None where there is none.
+    creator : text of the private creator whose block the element lies in; None when there is none.
 
     Returns
     -------
     str
-        The PS3.6 keyword; for private elements of a creator `ggggxxee CREATOR`, with literally
-        `xx`, since the number of the block says nothing; else `ggggeeee` in capitals: no keyword,
-        no creator, the creator element itself, or a repeating group after the first.
+        The PS3.6 keyword, such as `KVP`. A private element of a creator gets `ggggxxee CREATOR`, with
+        literally `xx`, since the number of the block says nothing. Any other gets `ggggeeee` in
+        capitals: an element without a keyword, a private one without a creator, the creator element
+        itself, and one of a repeating group after the first.
+
+    Examples
+    --------
+    >>> from dicomae.dicom.keys import key_of
+    >>> key_of(0x0018, 0x0060, None)
+    'KVP'
+    >>> key_of(0x0019, 0x1002, "GEMS_ACQU_01"), key_of(0x0019, 0x1102, "GEMS_ACQU_01")
+    ('0019xx02 GEMS_ACQU_01', '0019xx02 GEMS_ACQU_01')
+    >>> key_of(0x0019, 0x1002, None), key_of(0x6000, 0x0010, None), key_of(0x6002, 0x0010, None)
+    ('00191002', 'OverlayRows', '60020010')
     """
     if is_private(group):
         if creator and element >= 0x1000:
@@ -77,10 +103,20 @@ def key_of(group: int, element: int, creator: str | None) -> str:
 
 @lru_cache(maxsize=65536)
 def standard_vr(key: str) -> str | None:
-    """VR that PS3.6 gives the element of a key; None where no dictionary knows it.
+    """VR that PS3.6 gives the element of a key; None when no dictionary knows it.
 
-    Private keys are looked up in pydicom's private dictionary. Where the standard leaves a choice:
-    "US or SS" is US, and a choice with OW is OW. A flattened key has the VR of its last part.
+    Private keys are looked up in pydicom's private dictionary. When the standard leaves a choice, "US or
+    SS" is US, and a choice with OW is OW. A flattened key has the VR of its last keyword.
+
+    Examples
+    --------
+    >>> from dicomae.dicom.keys import standard_vr
+    >>> standard_vr("KVP"), standard_vr("PixelData"), standard_vr("SmallestImagePixelValue")
+    ('DS', 'OW', 'US')
+    >>> standard_vr("RequestAttributesSequence[0].RequestedProcedureID")
+    'SH'
+    >>> standard_vr("0019xx02 GEMS_ACQU_01"), standard_vr("0019xx02 NOBODY KNOWS ME")
+    ('SL', None)
     """
     key = _FLATTENED.sub("", key)
     private = _PRIVATE_KEY.match(key)
@@ -94,10 +130,16 @@ def standard_vr(key: str) -> str | None:
 
 
 def shown_key(key: str) -> str:
-    """The key as a report may show it: `ggggxxee (private)` where no dictionary knows the creator.
+    """The key as a report may show it: `ggggxxee (private)` when no dictionary knows the creator.
 
-    A private creator is text that came with the file: nothing keeps a person's name out of it. Those in
-    pydicom's private dictionary are public.
+    A private creator is text that came with the file: nothing keeps a person's name out of it. The
+    creators in pydicom's private dictionary are public.
+
+    Examples
+    --------
+    >>> from dicomae.dicom.keys import shown_key
+    >>> shown_key("KVP"), shown_key("0019xx02 GEMS_ACQU_01"), shown_key("0099xx01 DOE^JANE")
+    ('KVP', '0019xx02 GEMS_ACQU_01', '0099xx01 (private)')
     """
     parents = _FLATTENED.match(key)
     prefix = parents[0] if parents else ""
@@ -109,13 +151,27 @@ def shown_key(key: str) -> str:
 
 @lru_cache(maxsize=65536)
 def describe(tag: int, creator: str | None) -> tuple[str, str | None]:
-    """Key and standard VR of a tag, remembered for the tags seen last."""
+    """Key and standard VR of a tag, remembered for the tags seen last.
+
+    Examples
+    --------
+    >>> from dicomae.dicom.keys import describe
+    >>> describe(0x00180060, None), describe(0x00191002, "GEMS_ACQU_01")
+    (('KVP', 'DS'), ('0019xx02 GEMS_ACQU_01', 'SL'))
+    """
     key = key_of(tag >> 16, tag & 0xFFFF, creator)
     return key, standard_vr(key)
 
 
 def is_known(tag: int) -> bool:
-    """Whether PS3.6 lists this very tag."""
+    """Whether PS3.6 lists this very tag; a repeating group such as 60xx does not count.
+
+    Examples
+    --------
+    >>> from dicomae.dicom.keys import is_known
+    >>> is_known(0x00180060), is_known(0x60020010)
+    (True, False)
+    """
     return tag in DicomDictionary
 
 

@@ -1,4 +1,4 @@
-"""Value representations: the bytes of a value to its text, a table VR → reader."""
+"""Value representations: a table VR → reader, and a reader makes text from the bytes of a value."""
 
 import struct
 from collections.abc import Callable
@@ -37,17 +37,31 @@ def text_of(vr: str, value: bytes, context: Context) -> str | None:
     Returns
     -------
     str or None
-        None where nothing is left once the padding is gone.
+        None when nothing is left without the padding.
 
     Raises
     ------
     UnreadableValue
-        `unknown_vr`; `bad_length`: not a whole number of binary values; `undecodable`: not of the
-        character set; `not_text`: control or 8-bit characters in DS or IS.
+        `unknown_vr`: no such VR. `bad_length`: the bytes are no whole number of binary values.
+        `undecodable`: they are no text of the character set. `not_text`: a DS or IS holds control or
+        8-bit characters.
 
     References
     ----------
     DICOM PS3.5, section 6.2 and table 6.2-1.
+
+    Examples
+    --------
+    >>> from dicomae.dicom.vr import Context, text_of
+    >>> context = Context(little_endian=True, encodings=("latin_1",))
+    >>> print(text_of("DS", rb"0.5 \0.70 ", context))
+    0.5\0.70
+    >>> text_of("US", bytes([0, 2]), context), text_of("OW", bytes(12), context)
+    ('512', '[12 bytes]')
+    >>> text_of("US", bytes([0]), context)
+    Traceback (most recent call last):
+    ...
+    dicomae.dicom.vr.UnreadableValue: bad_length
     """
     if not value:
         return None
@@ -95,7 +109,7 @@ def _paragraph(value: bytes, context: Context) -> str:
 
 
 def _number_text(value: bytes, _: Context) -> str:
-    """DS and IS as written: whether it is a number is for the features to judge."""
+    """DS and IS as written; the features decide later whether that is a number."""
     text = _joined(value.decode("latin_1"), _strip)
     if not text.isascii() or not text.isprintable():
         raise UnreadableValue("not_text")
@@ -120,7 +134,7 @@ def _doubles(value: bytes, context: Context) -> str:
 
 
 def _floats(value: bytes, context: Context) -> str:
-    """Shortest decimals that are these float32 values again; 0.1 stays 0.1."""
+    """Shortest decimals that give these float32 values again: the one nearest to 0.1 is `0.1`."""
     _count(value, 4)
     numbers = np.frombuffer(value, dtype="<f4" if context.little_endian else ">f4")
     return "\\".join(map(str, numbers))
@@ -138,12 +152,19 @@ def _bulk(value: bytes, _: Context) -> str:
 
 
 def _sequence(value: bytes, _: Context) -> str:
-    """Nothing where a delimiter stands in the place of the first item."""
+    """`[sequence]`; no text when the sequence's delimiter stands in the place of the first item."""
     return "" if value[:4] in _SEQUENCE_ENDS else SEQUENCE_TEXT
 
 
 def bulk_text(n_bytes: int) -> str:
-    """What stands for data that is not read."""
+    """Placeholder that stands for data that is not read.
+
+    Examples
+    --------
+    >>> from dicomae.dicom.vr import bulk_text
+    >>> bulk_text(12)
+    '[12 bytes]'
+    """
     return f"[{n_bytes} bytes]"
 
 
@@ -186,8 +207,8 @@ READERS: MappingProxyType[str, Reader] = MappingProxyType(
         **dict.fromkeys(BULK, _bulk),
     }
 )
-# Padding before a value is none of it (PS3.5, table 6.2-1; of UI, pydicom's reading).
+# VRs whose leading padding does not belong to the value (PS3.5, table 6.2-1; UI as pydicom reads it).
 STRIPPED_LEFT = frozenset({"AE", "CS", "DS", "IS", "LO", "PN", "SH", "UI"})
 PARAGRAPHS = frozenset({"LT", "ST", "UR", "UT"})  # one value, in which a backslash is a character
-# VRs whose text is the value as written: what an identifier or a promoted text may come from.
+# VRs whose text is the value as written: an identifier or a promoted text comes from these alone.
 TEXTUAL = frozenset(READERS) - BULK - {"SQ", "AT", "FD", "FL", "SL", "SS", "SV", "UL", "US", "UV"}
