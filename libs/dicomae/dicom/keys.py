@@ -29,7 +29,7 @@ _FLATTENED = re.compile(r"^(?:\w+\[\d+\]\.)+")
 _PRIVATE_KEY = re.compile(r"^([0-9A-F]{4})xx([0-9A-F]{2}) (.+)$", re.DOTALL)
 _NUMBER_KEY = re.compile(r"^[0-9A-F]{8}$")
 
-# Tags that PS3.6 calls "US or SS": signed where PixelRepresentation is 1.
+# Tags that PS3.6 calls "US or SS": signed when PixelRepresentation is 1.
 SIGN_DEPENDS = frozenset(tag for tag, entry in DicomDictionary.items() if entry[0] == "US or SS")
 
 

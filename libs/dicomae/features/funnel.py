@@ -118,7 +118,7 @@ def _is_numeric(tag: dict[str, Any], config: FunnelConfig) -> bool:
 
 
 def _constant(tag: dict[str, Any], config: FunnelConfig) -> str | None:
-    # `varies` is exact; the sketch is asked only where more than two values are wanted.
+    # `varies` is exact; the sketch is asked only when more than two values are wanted.
     unique = (tag["filled"] > 0) + tag["varies"]
     if config.minimum_unique > 2:
         unique = tag["distinct_hll"]

@@ -1,4 +1,4 @@
-"""What bodies are made of, as ellipses: tissues, forms, and what tells parts of one form apart."""
+"""What bodies are made of, as ellipses: tissues, forms, and what tells body parts of one form apart."""
 
 from functools import lru_cache
 from typing import NamedTuple
@@ -99,7 +99,7 @@ FORMS: dict[str, str] = {
         "bone 0 -.04 .14 .07, bone -.1 .42 .02 .42 2, bone .1 .42 .02 .42 -2, organ 0 .02 .05 .04"
     ),
 }
-# What tells a part from others of the same form.
+# What tells a body part from others of the same form.
 LANDMARKS: dict[str, str] = {
     "SKULL": "air 0 .3 .13 .1, bone 0 .7 .38 .12",
     "ORBIT": "fluid -.28 -.5 .15 .15, fluid .28 -.5 .15 .15, air 0 -.3 .09 .26",

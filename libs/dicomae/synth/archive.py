@@ -1,4 +1,4 @@
-"""The plan → files on disk, by several processes; the truth → a Parquet file beside them."""
+"""Several processes write the files of a plan; the truth about them is a Parquet file beside them."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -36,7 +36,7 @@ TRUTH = pa.schema(
         ("patient", pa.int32()),  # number, not the PatientID
         ("study", pa.int32()),
         ("Modality", pa.string()),
-        ("part", pa.string()),  # the true one
+        ("part", pa.string()),  # the true body part
         ("declared", pa.string()),  # BodyPartExamined; null: absent
         ("declared_how", pa.string()),
         ("described_how", pa.string()),
@@ -48,7 +48,7 @@ _ARGUMENTS = b"dicomae.synth"  # key of the truth's Parquet metadata
 
 @dataclass(frozen=True)
 class Arguments:
-    """What an archive follows from: the same arguments give the same bytes."""
+    """All that decides an archive: the same arguments give the same bytes."""
 
     files: int
     seed: int
@@ -57,7 +57,7 @@ class Arguments:
 
 
 def check(arguments: Arguments, out: Path, truth: Path) -> None:
-    """Raise unless `arguments` make sense and `out` is empty, or begun with the same arguments.
+    """Raise unless `arguments` make sense, and `out` is empty or was begun with the same arguments.
 
     Raises
     ------
@@ -82,7 +82,7 @@ def check(arguments: Arguments, out: Path, truth: Path) -> None:
 
 
 def finished(arguments: Arguments, out: Path, truth: Path) -> list[dict[str, Any]]:
-    """Rows of `TRUTH` where the same call has written every file before; else none."""
+    """Rows of `TRUTH` when an earlier call with the same arguments has written every file; else none."""
     if _arguments_of(truth) != asdict(arguments):
         return []
     rows = list(pq.read_table(truth).to_pylist())
@@ -113,7 +113,7 @@ def write_truth(rows: Iterable[dict[str, Any]], arguments: Arguments, truth: Pat
 
 
 def generate(arguments: Arguments, out: Path, workers: int) -> Iterator[list[dict[str, Any]]]:
-    """Write the archive; yields the rows of `TRUTH` study by study, in no certain order."""
+    """Write the archive; yields the rows of `TRUTH` study by study, in no promised order."""
     plan = make_plan(arguments.seed, arguments.files, arguments.nights, tuple(spoil.KINDS))
     tasks = [(arguments, study, out) for study in plan]
     if workers == 1:
@@ -148,7 +148,7 @@ def _write_study(task: tuple[Arguments, Study, Path]) -> list[dict[str, Any]]:
 def _write_instance(context: Context, truth: SeriesTruth, made: Instance, out: Path) -> list[dict[str, Any]]:
     series, study = context.series, context.study
     kind = series.spoilt.get(made.position)
-    # What is no DICOM file pretends to be one.
+    # A spoilt file is named `.dcm`, whatever is in it.
     name = f"{made.position + 1:05d}{'.dcm' if kind else context.habit.suffix}"
     folder = f"study-{study.number:06d}/series-{series.number:02d}"
     path = f"night-{series.night + 1:02d}/" + (

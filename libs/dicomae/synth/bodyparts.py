@@ -20,11 +20,11 @@ class Part:
     Attributes
     ----------
     name : the defined term of PS3.16 annex L.
-    form : key of `phantom.FORMS`, the shapes that it is drawn with.
+    form : key of `anatomy.FORMS`, the shapes that it is drawn with.
     words : what people call it, in the order of `LANGUAGES`.
-    weights : how often a study of a modality shows it; a modality not named never does.
+    weights : how often a study of a modality shows it; a modality that is not named never does.
     spellings : non-standard or local values found in BodyPartExamined.
-    size : mm across, of the usual field of view.
+    size : width of the usual field of view, mm.
     """
 
     name: str
@@ -145,7 +145,7 @@ DECLARED = {"correct": 0.62, "missing": 0.17, "misspelt": 0.05, "non_standard": 
 
 
 def of_modality(modality: str) -> tuple[list[str], npt.NDArray[np.float64]]:
-    """Names of the parts that a modality shows, and their probabilities, float64 summing to 1."""
+    """Names of the body parts that a modality shows, and their probabilities, float64 summing to 1."""
     weights = {name: part.weights[modality] for name, part in PARTS.items() if modality in part.weights}
     if not weights:  # reports and presentation states speak of anything
         weights = {name: sum(part.weights.values()) for name, part in PARTS.items()}
@@ -156,7 +156,7 @@ def of_modality(modality: str) -> tuple[list[str], npt.NDArray[np.float64]]:
 def declare(part: Part, rng: np.random.Generator) -> tuple[str | None, str]:
     """A value of BodyPartExamined, and how it relates to the truth: a key of `DECLARED`.
 
-    None: there is no such element; "" is an empty one.
+    The value is None when the element is missing, and "" when it is present but empty.
     """
     how = str(rng.choice(list(DECLARED), p=list(DECLARED.values())))
     if how == "missing":

@@ -1,4 +1,4 @@
-"""What the commands that make synthetic data share: one sentence for a failure, last line, exit code."""
+"""What the commands that make synthetic data share: a failure in one sentence, last line, exit code."""
 
 import argparse
 import json
@@ -27,8 +27,9 @@ def run(
 
     Parameters
     ----------
-    write : does the work; what it returns is the last line of standard output, with the seconds it took.
-    arguments : those of the process where it is None.
+    write : does the work and returns a summary. That becomes the last line of standard output, with the
+        seconds that the work took.
+    arguments : of the command line; None stands for those of the process.
     """
     started = time.monotonic()
     try:

@@ -21,7 +21,7 @@ T = TypeVar("T")
 class Context:
     """A series about to be made.
 
-    `rng` is the study's: series draw from it in order, so that no other study matters.
+    `rng` belongs to the study. Its series draw from it in their order, so no other study matters.
     """
 
     seed: int
@@ -49,7 +49,7 @@ class Context:
         return bool(self.rng.random() < probability)
 
     def near(self, value: float, spread: float = 0.1) -> float:
-        """`value` times a normal factor around 1, never below a tenth of it."""
+        """`value` times a normally distributed factor around 1, and at least a tenth of `value`."""
         return float(value * max(0.1, self.rng.normal(1, spread)))
 
 

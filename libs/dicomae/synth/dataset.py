@@ -1,4 +1,4 @@
-"""Values → pydicom data sets: one per series, varied for each instance."""
+"""Values become pydicom data sets: one per series, changed for each instance."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ REQUIRED = frozenset(_REQUIRED.split())
 
 @dataclass(frozen=True)
 class Instance:
-    """One instance, complete but for its encoding; `dataset` is valid until the next one is made."""
+    """One instance before it is encoded; its `dataset` is valid until the next instance is made."""
 
     position: int
     dataset: Dataset
@@ -110,7 +110,7 @@ def _instances(
 
 
 def _thinned(context: Context, values: Values) -> Values:
-    """`values` without what the habit never writes, and now and then without what it usually writes."""
+    """`values` without elements that the habit never writes, and now and then without one that it does."""
     return {
         keyword: value
         for keyword, value in values.items()
@@ -134,7 +134,7 @@ def _dataset(values: Values, habit: Habit) -> Dataset:
 
 
 def put(dataset: Dataset, values: Values, habit: Habit) -> None:
-    """Set the elements of these keywords, decimal strings as the habit writes them."""
+    """Set the elements of these keywords; decimal strings look as the habit writes them."""
     for keyword, value in values.items():
         tag, vr = _tag_and_vr(keyword)
         if vr == "US or SS":

@@ -1,8 +1,8 @@
-"""What people type: descriptions in six languages that tell the body part, or do not."""
+"""What people type: descriptions in six languages; most of them tell the body part."""
 
 from dicomae.synth.context import Context, Values
 
-# The empty slot is the body part's word; one line a language, in the order of `bodyparts.LANGUAGES`.
+# {p} and {P} are the body part's word, {m} the modality; a line a language, as in `bodyparts.LANGUAGES`.
 STUDY_TEXTS = (
     ("{m} {p}", "{P} {m} WITHOUT CONTRAST", "{P} STUDY", "{m} {p} follow up"),
     ("{m} {P}", "{P} nativ", "Untersuchung {p}", "{m} {P} mit KM"),
@@ -42,7 +42,7 @@ COMMENTS = (
 
 
 def describe(context: Context) -> tuple[Values, str]:
-    """Free-text elements, and whether they tell the part: `tells`, `silent` or `misleads`."""
+    """Free-text elements, and whether they tell the body part: `tells`, `silent` or `misleads`."""
     how = context.pick(["tells", "silent", "misleads"], [0.72, 0.25, 0.03])
     language = context.habit.language if context.maybe(0.8) else int(context.rng.integers(6))
     word = context.part.words[language]
@@ -72,7 +72,7 @@ def _filled(context: Context, text: str | None, word: str) -> str | None:
 
 
 def _encodable(text: str, charset: str) -> str:
-    """`text` with what the charset lacks replaced as a typist would: ü → ue, č → c."""
+    """`text`; letters that the character set lacks are spelt as a typist spells them: ü → ue, č → c."""
     codec = {"latin1": "latin-1", "latin2": "iso8859-2", "utf8": "utf-8"}.get(charset, "ascii")
     try:
         text.encode(codec)

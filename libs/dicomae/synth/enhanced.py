@@ -1,4 +1,4 @@
-"""Enhanced CT and MR: what a classic image says once, told per frame in functional groups.
+"""Enhanced CT and MR: functional groups say for each frame what a classic image says once.
 
 References
 ----------

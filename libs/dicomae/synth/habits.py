@@ -1,4 +1,4 @@
-"""Manufacturer and model habits: who writes which optional tags, how spelt, in which number format."""
+"""Habits of models: which optional tags each writes, in which spelling and which number format."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -20,7 +20,7 @@ _COLOR = {"US": 0.6, "NM": 0.05, "CT": 0.02, "MR": 0.02}  # share of series that
 
 
 def fit_style(context: Context, values: Values) -> Values:
-    """What the series decides once: photometric interpretation, bits, window tags, transfer syntax.
+    """What a series decides once: photometric interpretation, bits, window tags, transfer syntax.
 
     Keys with an underscore steer `make_image`; the others are elements.
     """
@@ -77,7 +77,7 @@ def make_image(context: Context, style: Values, values: Values, position: int) -
 
 
 def _quantised(stored: phantom.Image, style: Values) -> Frames:
-    """The values as integers of the style's type; three equal samples where it has colour."""
+    """The values as integers of the style's type; three equal samples when it has colour."""
     bits = style["BitsStored"]
     if style["PixelRepresentation"]:
         return np.clip(stored, -(2 ** (bits - 1)), 2 ** (bits - 1) - 1).astype(np.int16)

@@ -29,13 +29,13 @@ HOSPITALS = (
     ("St. Nowhere General", "1 Imaginary Road"),
     ("Ospedale di Esempio", "Via Inventata 3"),
 )
-# Paired elements with these VM-1 laterality terms; only paired parts have a side.
+# Body parts that come in pairs; Laterality names the side of these alone.
 PAIRED = {"KNEE", "ANKLE", "FOOT", "SHOULDER", "ELBOW", "FOREARM", "WRIST", "HAND", "HIP", "THIGH", "LEG",
           "BREAST", "ORBIT", "CAROTID", "RIB"}  # fmt: skip
 
 
 def common(context: Context) -> tuple[Values, str]:
-    """Values of the shared modules, but not BodyPartExamined, and how the descriptions tell the part."""
+    """Values of the shared modules without BodyPartExamined, and whether the texts tell the body part."""
     texts, how = describe(context)
     values = {**_patient(context), **_study(context), **_series(context), **_equipment(context), **texts}
     return {**values, **_requests(context, texts)}, how

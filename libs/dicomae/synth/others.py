@@ -1,4 +1,4 @@
-"""NM, and what the experiment leaves out: US, SR, PR, SEG.
+"""NM, and the modalities that the experiment leaves out: US, SR, PR, SEG.
 
 References
 ----------

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Some patients bear this name and such an ID: neither may reach a log, a report or an error. The name is
-# the same for all of them, the ID is each one's own, and stands in more elements than PatientID.
+# Some patients bear this name and such an ID: neither may reach a log, a report or an error. All of them
+# share the name. Each has an ID of its own, and it stands in more elements than PatientID.
 CANARY = "CANARY^DO^NOT^LEAK"
 CANARY_ID_PREFIX = "CANARY-ID-"
 CANARY_SHARE = 0.04
@@ -50,7 +50,7 @@ _NAMES: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
 
 @dataclass(frozen=True)
 class Patient:
-    """Who the images show; `charset` is a key of `CHARSETS`."""
+    """The person whom images show; `charset` is a key of `CHARSETS`."""
 
     number: int
     patient_id: str

@@ -23,7 +23,7 @@ IMAGES = ("CT", "MR", "CR", "XA", "RF", "NM")
 
 @dataclass(frozen=True)
 class Copy:
-    """A second file of an instance: `same` bytes, or the same UID in `conflict` with other content."""
+    """A second file of an instance: the `same` bytes, or a `conflict`: the same UID and other content."""
 
     instance: int  # its position in the series, from 0
     kind: str  # same, conflict
@@ -70,10 +70,10 @@ class _Person:
 
 
 def make_plan(seed: int, files: int, nights: int, kinds: Sequence[str]) -> list[Study]:
-    """Studies whose files are exactly `files`, spoilt files and duplicates included.
+    """Studies that have exactly `files` files in all; spoilt files and duplicates count.
 
-    The same arguments give the same plan. `kinds` are those of spoilt files; there is one of each
-    at least from 8 × len(kinds) files on.
+    The same arguments give the same plan. `kinds` are those of spoilt files. When `files` is 8 ×
+    len(kinds) or more, each kind occurs at least once.
     """
     rng = np.random.default_rng([seed, 0])
     duplicates = round(files * DUPLICATE_SHARE)
@@ -146,7 +146,7 @@ def _person(rng: np.random.Generator, persons: list[_Person], female: bool) -> _
 def _with_trouble(
     rng: np.random.Generator, studies: list[Study], spoilt: list[str], duplicates: int, nights: int
 ) -> list[Study]:
-    """The studies with an instance spoilt for each kind in `spoilt`, and `duplicates` more files."""
+    """The studies with one spoilt instance for each entry of `spoilt`, and with `duplicates` more files."""
     slots = [
         (study.number, index, position)
         for study in studies

@@ -1,4 +1,4 @@
-"""Private blocks with their creators; what an element is like follows from its tag, as it does in life.
+"""Private blocks with their creators; the tag decides how the values of an element behave, as in life.
 
 References
 ----------
@@ -109,7 +109,7 @@ def add_blocks(context: Context, dataset: Dataset) -> None:
 
 
 def add_canary(context: Context, dataset: Dataset) -> None:
-    """Put a canary's ID where hospitals put patients: into a trial's and a router's element and a creator."""
+    """Put a canary's ID where hospitals put patients: in a trial's element, a router's, and a creator."""
     who = context.patient.patient_id
     dataset.ClinicalTrialSubjectID = who
     dataset.private_block(0x0099, ROUTER, create=True).add_new(0x01, "LO", who)

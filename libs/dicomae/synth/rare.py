@@ -131,7 +131,7 @@ def _known() -> tuple[tuple[str, str, int], ...]:
 
 
 def draw(context: Context) -> Values:
-    """Values of this series' rare elements; `CONSTANT` is thinned by the habit afterwards."""
+    """Values of `CONSTANT` and of this series' rare elements; later the habit drops what it never writes."""
     values = dict(CONSTANT)
     known = _known()
     for _ in range(int(context.rng.poisson(_PER_SERIES))):

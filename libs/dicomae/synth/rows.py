@@ -1,4 +1,4 @@
-"""Rows of the `headers` table without files: templates repeated, identities and numbers varied."""
+"""Rows of the table `headers` without files: templates repeat, identities and some numbers vary."""
 
 from hashlib import blake2b
 

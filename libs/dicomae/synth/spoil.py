@@ -170,7 +170,7 @@ def _private_binary_creator(dataset: Dataset, frames: Frames) -> bytes:
 
 
 def _charset(value: bytes | None) -> Callable[[Dataset, Frames], bytes]:
-    """A file in Latin 1 whose charset element is `value`, or is not there."""
+    """A file in Latin 1 whose SpecificCharacterSet is `value`, or is missing when that is None."""
 
     def spoilt(dataset: Dataset, frames: Frames) -> bytes:
         for tag in (0x00080005, 0x00100010, 0x00081030):

@@ -1,7 +1,7 @@
 """Headers of a small synthetic PACS as Arrow columns: what `rows` repeats and varies.
 
-The text of an element follows the same contract as the header kernel's; this module has its own
-few lines for it, since it starts from values, not from bytes.
+The text of an element follows the same contract as in the header kernel. This module has a few lines of
+its own for that, because it starts from values, not from bytes.
 """
 
 from collections.abc import Callable
@@ -114,7 +114,7 @@ def _key_and_vr(tag: BaseTag, creator: str | None) -> tuple[str, str | None]:
 
 
 def text_of(element: DataElement) -> str | None:
-    """Text of a value; None where it is empty."""
+    """Text of a value; None when it is empty."""
     vr, value = str(element.VR), element.value
     if vr == "SQ":
         return "[sequence]" if value else None

@@ -1,4 +1,4 @@
-"""CT and MR: the elements of their IODs, from protocol, part and habit.
+"""CT and MR: the elements of their IODs, from protocol, body part and habit.
 
 References
 ----------

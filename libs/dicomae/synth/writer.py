@@ -1,4 +1,4 @@
-"""A data set and its frames → the bytes of a file, by pydicom."""
+"""A data set and its frames become the bytes of a file, by pydicom."""
 
 from io import BytesIO
 
@@ -25,7 +25,7 @@ IMPLEMENTATION_UID = "2.25.98240319750168214703"
 
 
 def encode(dataset: Dataset, syntax: str) -> bytes:
-    """The file of a data set whose PixelData, where it has any, fits the syntax already."""
+    """The bytes of a file; PixelData, if the data set has any, must fit the syntax already."""
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = dataset.get("SOPClassUID", "")
     meta.MediaStorageSOPInstanceUID = dataset.get("SOPInstanceUID", "")
@@ -40,7 +40,7 @@ def encode(dataset: Dataset, syntax: str) -> bytes:
 
 
 def put_pixels(dataset: Dataset, frames: Frames, syntax: str) -> None:
-    """Store the frames as PixelData, compressed where the syntax asks for it.
+    """Store the frames as PixelData, compressed when the syntax asks for it.
 
     Raises
     ------
