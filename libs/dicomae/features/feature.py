@@ -19,7 +19,8 @@ class Feature:
     ----------
     name : the key. A component of a multi-valued tag has its index appended: `PixelSpacing0`.
     key : of the elements map.
-    index : the component, from 0, of a multi-valued numeric tag. None: the tag has this feature alone.
+    index : the component, from 0, of a multi-valued numeric tag. None: the tag has this feature alone,
+        made from the first component.
     kind : numeric or categorical.
     lower, upper : numeric: the values that become 0 and 1; lower < upper. Categorical: None.
     vocabulary : categorical: its values, sorted, at least one. Numeric: empty.

@@ -1,4 +1,4 @@
-"""Rows of X become Arrow values and come back, without a Python object for each row."""
+"""Rows of X become Arrow values, and Arrow values become X again."""
 
 import numpy as np
 import numpy.typing as npt
