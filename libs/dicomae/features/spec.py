@@ -153,7 +153,9 @@ def fit(
     ...     "elements": pa.array(rows, TEXTS),
     ... })
     >>> decided = pa.table({"key": ["KVP", "Modality"], "decision": ["numeric", "categorical"]})
-    >>> settings = FeaturesConfig("minmax", 0.0, 1.0, maximum_values=16, minimum_patients=2)
+    >>> settings = FeaturesConfig(
+    ...     bounds="minmax", lower_quantile=0.0, upper_quantile=1.0, maximum_values=16, minimum_patients=2
+    ... )
     >>> found = fit(train, decided, settings, "all", labels=[])
     >>> found.columns, found.features[0].lower, found.features[0].upper
     (['KVP', 'Modality=CT'], 80.0, 120.0)
