@@ -8,7 +8,7 @@ The rules are the same for statistics, fitting and encoding:
 - `\` separates the components of a value (PS3.5, section 6.4).
 - A component is a number when, without its padding, it is a decimal string of a finite value (PS3.5,
   section 6.2: DS, IS) or an age (AS: `045Y`, counted in years). Two rules are more lenient than the
-  standard: any length may be, and one comma may stand for the point (`2,5`), as some devices write it.
+  standard: any length is allowed, and one comma may stand for the point (`2,5`), as some devices write it.
 - A component that is padding alone is missing: it is neither a number nor a fault.
 """
 
