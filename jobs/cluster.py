@@ -6,6 +6,7 @@ Both in the original and in the compressed space, for each feature set.
 """
 
 import sys
+from typing import Any
 
 import pyarrow as pa
 
@@ -30,7 +31,7 @@ def run(context: Context) -> Summary:
     return {"engine": context.config.clustering.engine, "assigned": assigned, "n_clusters": elbows}
 
 
-def _fit(context: Context, found: list[tuple[dict, FeatureSpec]]) -> pa.Table:
+def _fit(context: Context, found: list[tuple[dict[str, Any], FeatureSpec]]) -> pa.Table:
     config = context.config.clustering
     rows = []
     for model, spec in found:

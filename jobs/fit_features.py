@@ -10,6 +10,7 @@ import sys
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dicomae.evaluation.comparison import Metric
 from dicomae.features import spec
 from dicomae.lake import delta, runs
 from dicomae.runtime.job import Context, Job, Summary, main
@@ -40,7 +41,9 @@ def run(context: Context) -> Summary:
         for fitted in specs
     ]
     delta.replace(root, FEATURE_SPECS, pa.Table.from_pylist(table, schema=FEATURE_SPECS.schema))
-    metrics = [("features", {"feature_set": s.feature_set}, float(len(s.features))) for s in specs]
+    metrics: list[Metric] = [
+        ("features", {"feature_set": s.feature_set}, float(len(s.features))) for s in specs
+    ]
     metrics += [("width", {"feature_set": s.feature_set}, float(s.width)) for s in specs]
     runs.write_metrics(root, "fit_features", context.run_id, metrics)
     return {

@@ -8,6 +8,7 @@ import sys
 import pyarrow as pa
 
 from dicomae.dicom.keys import standard_vr
+from dicomae.evaluation.comparison import Metric
 from dicomae.features import funnel, statistics
 from dicomae.lake import delta, runs
 from dicomae.runtime.job import Context, Job, Summary, main
@@ -30,7 +31,7 @@ def run(context: Context) -> Summary:
     rows = [_as_table(archive, "archive", context.run_id), _as_table(decided, "sample", context.run_id)]
     delta.replace(root, TAG_STATISTICS, pa.concat_tables(rows))
     steps = funnel.steps(decided)
-    metrics = [("funnel", {"step": name}, float(count)) for name, count in steps.items()]
+    metrics: list[Metric] = [("funnel", {"step": name}, float(count)) for name, count in steps.items()]
     runs.write_metrics(root, "tag_statistics", context.run_id, metrics)
     return {"tags_in_archive": len(archive), "funnel": steps}
 

@@ -37,6 +37,7 @@ SHARED = Path(__file__).resolve().parents[3] / "shared" / "dicom"
 ROUNDS, BATCH_FILES, FIRST_READ = 5, 512, 16384
 SHORTEST = 0.5  # seconds of one measurement
 Call = Callable[[Sequence[str]], None]
+Calls = dict[str, tuple[Call, Sequence[str]]]  # by name: a call, and the files that it is given
 
 
 def kernel(paths: Sequence[str], keep: Callable[[pa.RecordBatch], object]) -> int:
@@ -116,7 +117,7 @@ def seconds_a_file(call: Call, paths: Sequence[str]) -> float:
     return (time.process_time() - start) / (passes * len(paths))
 
 
-def compare(calls: dict[str, tuple[Call, Sequence[str]]]) -> dict[str, float]:
+def compare(calls: Calls) -> dict[str, float]:
     """Median seconds a file of each; the rounds alternate, so that a busy moment hits all of them."""
     found: dict[str, list[float]] = {name: [] for name in calls}
     for call, paths in calls.values():  # compile, import, and fill the page cache
@@ -165,7 +166,7 @@ def measure(folder: Path, n_files: int) -> dict[str, object]:
     regular = readable(readable(synthetic(folder, n_files), pydicom_texts), pixels_json)
     series, unrelated = in_series(regular), random.Random(1).sample(regular, len(regular))  # noqa: S311
     real = readable([str(path) for path in sorted(SHARED.rglob("*")) if path.is_file()], pydicom_texts)
-    calls = {
+    calls: Calls = {
         "kernel_unrelated": (kernel_only, unrelated),
         "kernel_series": (kernel_only, series),
         "kernel_part": (kernel_to_parquet, unrelated),
@@ -179,12 +180,12 @@ def measure(folder: Path, n_files: int) -> dict[str, object]:
     return report(compare(calls), len(unrelated), len(real))
 
 
-def beside_fastdicom(groups: dict[str, Sequence[str]]) -> dict[str, tuple[Call, Sequence[str]]]:
+def beside_fastdicom(groups: dict[str, Sequence[str]]) -> Calls:
     """Both sides on the files that fastdicom reads at all; nothing where it is not installed."""
     if importlib.util.find_spec("fastdicom") is None:
         print("fastdicom is not installed: kernel_vs_fastdicom is null", file=sys.stderr)
         return {}
-    calls: dict[str, tuple[Call, Sequence[str]]] = {}
+    calls: Calls = {}
     for name, paths in groups.items():
         kept = readable(paths, fastdicom_items)
         if kept:

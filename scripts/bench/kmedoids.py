@@ -13,6 +13,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -57,7 +58,7 @@ def compare_engines(distances: NDArray[np.float32], k: int, seed: int) -> dict[s
     """Seconds and cost of both engines, and of FasterPAM from k-medoids++ starts."""
     row: dict[str, float] = {"n_clusters": k}
     for engine in ("fasterpam", "alternate"):
-        seconds, found = timed(lambda e=engine: kmedoids.fit(distances, k, e, MAXIMUM_ITERATIONS, seed))
+        seconds, found = timed(partial(kmedoids.fit, distances, k, engine, MAXIMUM_ITERATIONS, seed))
         row |= {f"{engine}_seconds": seconds, f"{engine}_cost": found.cost}
     row["plus_plus_seconds"], (_, costs, _) = timed(
         lambda: fasterpam.improve(distances, plus_plus(distances, k, seed), MAXIMUM_ITERATIONS)

@@ -22,6 +22,7 @@ import pyarrow as pa
 from memory import Memory
 
 from dicomae.lake import delta, sql
+from dicomae.lake.location import Location
 from dicomae.lake.parts import PART, new_name
 from dicomae.ledger import balance, identity, known_folders
 from dicomae.ledger.changes import Changes, compared
@@ -99,9 +100,9 @@ def measure(root: Path, rows: int) -> dict[str, float]:
     for name in ("whole", "night", "commit"):
         (staging / name).mkdir(parents=True)
     with sql.connected(root, staging) as database:
-        came = in_parts(_LISTING, staging, new.start, new.stop)
+        came: list[Location] = [*in_parts(_LISTING, staging, new.start, new.stop)]
         seen = in_parts(_LISTING, staging, 0, rows)
-        visited = [
+        visited: list[Location] = [
             write(_VISITED.format(settled=settled), staging / new_name(), start, stop, FOLDER_FILES)
             for settled, start, stop in (("true", 0, rows), ("false", new.start, new.stop))
         ]

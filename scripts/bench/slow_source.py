@@ -34,7 +34,7 @@ OPEN_SECONDS = 0.005
 SLOW_SHARE = 16  # one read after the other is timed on every sixteenth file
 
 
-class SlowFiles(pafs.FileSystemHandler):
+class SlowFiles(pafs.FileSystemHandler):  # type: ignore[misc]
     """Local files, each opened `OPEN_SECONDS` late."""
 
     def open_input_file(self, path: str) -> pa.NativeFile:
@@ -60,7 +60,8 @@ def one_after_the_other(filesystem: pafs.FileSystem, paths: Sequence[str]) -> in
     for path in paths:
         with filesystem.open_input_file(path) as file:
             buffers.append(file.read_at(SETTINGS.first_read_bytes, 0))
-    return parse_headers(buffers, [False] * len(buffers), ()).headers.num_rows
+    rows: int = parse_headers(buffers, [False] * len(buffers), ()).headers.num_rows
+    return rows
 
 
 def one_task(filesystem: pafs.FileSystem, paths: Sequence[str]) -> int:

@@ -64,7 +64,7 @@ def prepared(context: Context) -> Iterator[Ingest]:
     """What a job's run needs, while it is at work."""
     with (
         staging_folder(context) as staging,
-        sql.connected(context.root, staging) as database,
+        sql.connected(context.location, staging) as database,
     ):
         yield Ingest(context.spark, database, context.config, context.run_id, threading.Event())
 

@@ -48,14 +48,19 @@ class Context:
 
     spark: SparkSession
     config: Config
-    root: Location  # --tables
+    location: Location  # of the tables: --tables, a local folder or s3://bucket/path
     arguments: argparse.Namespace
     run_id: str = ""
 
     @property
+    def root(self) -> Path:
+        """The folder of the tables, for jobs that read them by Spark; such jobs never see one on S3."""
+        return location.local(self.location)
+
+    @property
     def registry(self) -> Path:
         """The folder of the model directories."""
-        return location.local(self.root) / "registry"
+        return self.root / "registry"
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,7 @@ class Job:
 @contextmanager
 def staging_folder(context: Context) -> Iterator[Location]:
     """A folder of this run for what is no table yet; gone afterwards."""
-    staging = context.root / underway.STAGING / context.run_id
+    staging = context.location / underway.STAGING / context.run_id
     staging.mkdir(parents=True)
     try:
         yield staging
@@ -109,29 +114,29 @@ def execute(job: Job, context: Context, title: str) -> Summary:
 
 def _executed(job: Job, context: Context, title: str) -> Summary:
     clock = time.monotonic()
-    _require(job, context.root)
-    underway.record_interrupted(context.root)
-    written = {table.name: delta.state(context.root, table) for table in job.writes}
+    _require(job, context.location)
+    underway.record_interrupted(context.location)
+    written = {table.name: delta.state(context.location, table) for table in job.writes}
     before = {name: state.version for name, state in written.items()}
     run = _begun(job, context, {name: state.id for name, state in written.items()})
-    done = runs.last_summary(context.root, job.name, run.fingerprint) if job.reads is not None else None
+    done = runs.last_summary(context.location, job.name, run.fingerprint) if job.reads is not None else None
     if done is not None and job.intact(context):
         progress.note(f"{title}: up to date since run {done['run_id']}")
         return {**done, "wrote": {}, "unchanged": True, "seconds": round(time.monotonic() - clock, 1)}
     progress.note(f"{title}: run {run.run_id}")
-    with underway.noted(context.root, run, before):
+    with underway.noted(context.location, run, before):
         counts = job.run(replace(context, run_id=run.run_id))
-        wrote = underway.changed(context.root, before)
+        wrote = underway.changed(context.location, before)
         summary = {"job": job.name, "run_id": run.run_id, **counts, "wrote": wrote}
         summary["seconds"] = round(time.monotonic() - clock, 1)
         if wrote or counts.get(runs.MADE_GOOD) or (job.reads is not None and done is None):
-            runs.record(context.root, run, summary, datetime.now(UTC))
+            runs.record(context.location, run, summary, datetime.now(UTC))
     return summary
 
 
 def _begun(job: Job, context: Context, written: dict[str, str]) -> runs.Run:
     started = datetime.now(UTC)
-    read = {table.name: delta.state(context.root, table) for table in job.reads or ()}
+    read = {table.name: delta.state(context.location, table) for table in job.reads or ()}
     config_sha256 = context.config.sha256(*job.sections)
     return runs.Run(
         run_id=f"{started:%Y%m%dT%H%M%S}-{job.name}-{secrets.token_hex(3)}",
