@@ -1,4 +1,4 @@
-"""A TOML file as text and as tables."""
+"""A TOML file as text and as tables; one that extends another has the other's keys too."""
 
 import tomllib
 from pathlib import Path
@@ -34,3 +34,36 @@ def parse_toml(text: str, path: Path) -> dict[str, Any]:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path}: not a readable TOML file: {error}") from error
+
+
+def read_extended(path: Path, missing: str) -> dict[str, Any]:
+    """The tables of a TOML file over those of the file that its key `extends` names, and so on.
+
+    `extends = "default.toml"` is relative to the file it stands in. Tables are merged key by key; any other
+    value replaces the one below it, so a list is replaced whole.
+
+    Raises
+    ------
+    UsageError
+        A file is not there (see `missing` of `read_toml`), is no TOML, or extends itself.
+    """
+    return _read_extended(path, missing, seen=())
+
+
+def _read_extended(path: Path, missing: str, seen: tuple[Path, ...]) -> dict[str, Any]:
+    path = path.resolve()
+    if path in seen:
+        raise UsageError(f"{path}: key 'extends' leads back to this file")
+    tables = read_toml(path, missing)
+    parent = tables.pop("extends", None)
+    if parent is None:
+        return tables
+    return _merged(_read_extended(path.parent / str(parent), missing, (*seen, path)), tables)
+
+
+def _merged(below: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for key, value in over.items():
+        old = merged.get(key)
+        merged[key] = _merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged

@@ -3,6 +3,7 @@
 import dataclasses
 import re
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 from pydicom.datadict import tag_for_keyword
@@ -13,8 +14,8 @@ from dicomae.errors import UsageError
 CONF = Path(__file__).resolve().parents[2] / "conf"
 
 
-def _candidate(name: str, bottleneck: float, learning_rate: float) -> str:
-    sizes = f"hidden = []\nbottleneck = {bottleneck}\nlearning_rate = {learning_rate}\n"
+def _candidate(name: str, bottleneck: float, learning_rate: float, hidden: str = "[]") -> str:
+    sizes = f"hidden = {hidden}\nbottleneck = {bottleneck}\nlearning_rate = {learning_rate}\n"
     return f"[[training.candidates]]\nname = '{name}'\n{sizes}"
 
 
@@ -175,10 +176,24 @@ def test_a_configuration_cannot_be_changed() -> None:
         ("[sample]\nmodalities = ['CT', 'CT']", "sample.modalities' must be a list of one or more different"),
         ("[sample]\nphotometric_interpretations = []", "sample.photometric_interpretations' must be a list"),
         ("[funnel]\nminimum_fill = nan", "funnel.minimum_fill' must be from 0 to 1, not nan"),
+        ("[funnel]\nminimum_unique = 3", "funnel.minimum_unique' must be 1 or 2, not 3"),
+        (
+            "[funnel]\nminimum_numeric_share = 1.01",
+            "funnel.minimum_numeric_share' must be from 0 to 1, not 1.01",
+        ),
+        ("[features]\nlower_quantile = 0.5", "features.lower_quantile' must be from 0 to below 0.5, not 0.5"),
+        ("[features]\nupper_quantile = 0.5", "features.upper_quantile' must be above 0.5, up to 1, not 0.5"),
         ("[features]\nminimum_patients = -3", "features.minimum_patients' must be at least 1, not -3"),
         ("[features]\nminimum_patients = 0", "features.minimum_patients' must be at least 1, not 0"),
         ("[features]\nupper_quantile = 1.5", "features.upper_quantile' must be above 0.5, up to 1"),
         ("[training]\nepochs = 0", "training.epochs' must be at least 1, not 0"),
+        ("[training]\nbatch_size = 1", "training.batch_size' must be at least 2, not 1"),
+        ("[training]\nseed = -1", "training.seed' must be at least 0, not -1"),
+        ("[training]\nnegative_slope = 1", "training.negative_slope' must be from 0 to below 1, not 1.0"),
+        (
+            _candidate("a", 0.1, 0.1, "[4, 0]"),
+            "training.candidates[0].hidden' must be sizes above 0, not [4, 0]",
+        ),
         ("[training]\ncandidates = []", "training.candidates' must be a list of one or more different"),
         (_candidate("a", 0.2, 0.001), "training.candidates[0].bottleneck' must be above 0, up to 0.1"),
         (_candidate("a", 0.1, 0.0), "training.candidates[0].learning_rate' must be above 0, not 0.0"),
@@ -186,6 +201,7 @@ def test_a_configuration_cannot_be_changed() -> None:
         ("[clustering]\nn_clusters = [0, 4]", "clustering.n_clusters' must be numbers of 1 or more"),
         ("[clustering]\nn_clusters = [7, 4, 7]", "clustering.n_clusters' must be a list of one or more diff"),
         ("[clustering]\nmaximum_iterations = 0", "clustering.maximum_iterations' must be at least 1, not 0"),
+        ("[evaluation]\nalpha = 1", "evaluation.alpha' must be above 0 and below 1, not 1.0"),
         ("[evaluation]\nbootstrap_samples = 0", "evaluation.bootstrap_samples' must be at least 1, not 0"),
         ("[evaluation]\nequivalence_margin = 0", "evaluation.equivalence_margin' must be above 0 and below"),
     ],
@@ -194,6 +210,21 @@ def test_a_value_out_of_range_is_named_with_what_may_be(write, lines: str, said:
     pattern = re.escape(f"key '{said}").replace(r"\.\*", ".*")
     with pytest.raises(UsageError, match=pattern):
         config.load(write(lines))
+
+
+def _numbers_without_range(section: type) -> list[str]:
+    """Names of the fields of a section, and of sections in it, that hold numbers and have no range."""
+    found = []
+    for name, hint in get_type_hints(section, include_extras=True).items():
+        if dataclasses.is_dataclass(hint):
+            found += _numbers_without_range(hint)
+        elif hint in (int, float) or hint == tuple[int, ...]:
+            found.append(f"{section.__name__}.{name}")
+    return found
+
+
+def test_every_number_has_a_range_beside_its_type() -> None:
+    assert [_numbers_without_range(section) for section in (config.Config, config.Candidate)] == [[], []]
 
 
 @pytest.mark.parametrize(
