@@ -6,19 +6,30 @@ Both in the original and in the compressed space, for each feature set.
 """
 
 import sys
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
 from dicomae.features.spec import FeatureSpec
 from dicomae.lake import delta, runs
-from dicomae.runtime.job import Context, Job, Summary, main
+from dicomae.runtime.command import main
+from dicomae.runtime.job import Context, Job
 from dicomae.runtime.progress import bar, step
 from dicomae.spark import assign, cluster
 from dicomae.tables import ASSIGNMENTS, EMBEDDINGS, HEADERS, MEDOIDS, METRICS, MODELS, SAMPLE
 
 
-def run(context: Context) -> Summary:
+@dataclass(frozen=True)
+class ClusterCounts:
+    """What was clustered."""
+
+    engine: str
+    assigned: int  # rows of `assignments`
+    n_clusters: dict[str, int | None]  # "feature set, space" -> K of the elbow; None: there is no elbow
+
+
+def run(context: Context) -> ClusterCounts:
     cluster.check(context.root, context.config.clustering)
     version = delta.version(context.root, ASSIGNMENTS)
     found = list(cluster.specs(context.root, context.registry))
@@ -28,7 +39,7 @@ def run(context: Context) -> Summary:
     delta.replace(context.root, MEDOIDS, medoids)
     assigned = delta.commit_parts(context.root, ASSIGNMENTS, pa.concat_tables(parts), version, overwrite=True)
     runs.write_metrics(context.root, "cluster", context.run_id, metrics)
-    return {"engine": context.config.clustering.engine, "assigned": assigned, "n_clusters": elbows}
+    return ClusterCounts(context.config.clustering.engine, assigned, n_clusters=elbows)
 
 
 def _fit(context: Context, found: list[tuple[dict[str, Any], FeatureSpec]]) -> pa.Table:

@@ -6,25 +6,35 @@ Rows that a model has embedded already are left alone, so a nightly run embeds w
 """
 
 import sys
+from dataclasses import dataclass
 
 import pyarrow as pa
 
 from dicomae.features.spec import FeatureSpec
 from dicomae.lake import delta
 from dicomae.models import registry
-from dicomae.runtime.job import Context, Job, Summary, main
+from dicomae.runtime.command import main
+from dicomae.runtime.job import Context, Job
 from dicomae.runtime.progress import step
 from dicomae.spark import encode, frames
 from dicomae.spark.frames import write_parts
 from dicomae.tables import EMBEDDINGS, HEADERS, MODELS
 
 
-def run(context: Context) -> Summary:
+@dataclass(frozen=True)
+class EmbedCounts:
+    """What was embedded."""
+
+    models: list[str]  # ids
+    embedded: int  # new rows of `embeddings`
+
+
+def run(context: Context) -> EmbedCounts:
     version = delta.version(context.root, EMBEDDINGS)
     ids = delta.read_small(context.root, MODELS)["model_id"].to_pylist()
     parts = [_embed(context, model_id) for model_id in ids]
     rows = delta.commit_parts(context.root, EMBEDDINGS, pa.concat_tables(parts), version, overwrite=False)
-    return {"models": ids, "embedded": rows}
+    return EmbedCounts(models=ids, embedded=rows)
 
 
 def _embed(context: Context, model_id: str) -> pa.Table:

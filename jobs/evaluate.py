@@ -6,18 +6,28 @@ Three ways: as in the paper; without the label tags among the features; with dec
 """
 
 import sys
+from dataclasses import dataclass
 
 from dicomae.evaluation import cards, comparison
 from dicomae.features.spec import FeatureSpec
 from dicomae.lake import delta, runs
-from dicomae.runtime.job import Context, Job, Summary, main
+from dicomae.runtime.command import main
+from dicomae.runtime.job import Context, Job
 from dicomae.runtime.progress import step
 from dicomae.spark import cluster, encode
 from dicomae.spark.evaluate import Assigned, assigned, spec_columns
 from dicomae.tables import ASSIGNMENTS, HEADERS, MEDOIDS, METRICS, MODELS, SAMPLE
 
 
-def run(context: Context) -> Summary:
+@dataclass(frozen=True)
+class EvaluateCounts:
+    """What was compared."""
+
+    test_instances: int
+    table_1: list[dict[str, object]]  # rows of the paper's Table I
+
+
+def run(context: Context) -> EvaluateCounts:
     found = {row["feature_set"]: (row, spec) for row, spec in cluster.specs(context.root, context.registry)}
     with step(context.spark, "reading the test part"):
         test = {
@@ -28,7 +38,7 @@ def run(context: Context) -> Summary:
     metrics = _compare(test, context)
     metrics += _cards(context, found["all"][1], test["all"], elbows["all, compressed"])
     runs.write_metrics(context.root, "evaluate", context.run_id, metrics)
-    return {"test_instances": len(test["all"].declared), "table_1": comparison.table_1(metrics)}
+    return EvaluateCounts(len(test["all"].declared), comparison.table_1(metrics))
 
 
 def _compare(test: dict[str, Assigned], context: Context) -> list[comparison.Metric]:

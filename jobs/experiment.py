@@ -8,6 +8,7 @@ What is up to date is not done again, so after an interruption the same call goe
 
 import argparse
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 
 import cluster
@@ -20,8 +21,10 @@ import sample
 import tag_statistics
 import train
 
-from dicomae.report.summary import summarise
-from dicomae.runtime.job import Context, main
+from dicomae.report.summary import experiment_counts, in_words
+from dicomae.runtime.command import main
+from dicomae.runtime.job import Context
+from dicomae.runtime.summary import Summary, together
 from dicomae.spark.cluster import check
 
 
@@ -39,6 +42,11 @@ JOBS = [
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     ingest.add_arguments(parser)
     report.add_arguments(parser)
+
+
+def summarise(summaries: Sequence[Summary]) -> tuple[str, Summary]:
+    counts = experiment_counts({summary.job: summary.as_json() for summary in summaries})
+    return in_words(counts), together("experiment", summaries, counts)
 
 
 if __name__ == "__main__":

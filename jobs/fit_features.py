@@ -6,6 +6,7 @@ Two feature sets: all, and without_labels, which leaves out the tags that the ev
 """
 
 import sys
+from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,13 +14,22 @@ import pyarrow.compute as pc
 from dicomae.evaluation.comparison import Metric
 from dicomae.features import spec
 from dicomae.lake import delta, runs
-from dicomae.runtime.job import Context, Job, Summary, main
+from dicomae.runtime.command import main
+from dicomae.runtime.job import Context, Job
 from dicomae.runtime.progress import step
 from dicomae.spark import encode
 from dicomae.tables import FEATURE_SPECS, HEADERS, METRICS, SAMPLE, TAG_STATISTICS
 
 
-def run(context: Context) -> Summary:
+@dataclass(frozen=True)
+class FitFeaturesCounts:
+    """How wide the feature sets are, by their names."""
+
+    features: dict[str, int]
+    width: dict[str, int]  # columns of X
+
+
+def run(context: Context) -> FitFeaturesCounts:
     spark, root, config = context.spark, context.root, context.config
     statistics = delta.read_small(root, TAG_STATISTICS)
     decided = statistics.filter(pc.equal(statistics["scope"], "sample"))
@@ -29,27 +39,17 @@ def run(context: Context) -> Summary:
     specs = [
         spec.fit(rows, decided, config.features, name, config.funnel.labels) for name in spec.FEATURE_SETS
     ]
-    table = [
-        {
-            "spec_id": fitted.spec_id,
-            "feature_set": fitted.feature_set,
-            "n_features": len(fitted.features),
-            "width": fitted.width,
-            "spec": fitted.to_json(),
-            "run_id": context.run_id,
-        }
-        for fitted in specs
-    ]
+    table = [fitted.as_row(context.run_id) for fitted in specs]
     delta.replace(root, FEATURE_SPECS, pa.Table.from_pylist(table, schema=FEATURE_SPECS.schema))
     metrics: list[Metric] = [
         ("features", {"feature_set": s.feature_set}, float(len(s.features))) for s in specs
     ]
     metrics += [("width", {"feature_set": s.feature_set}, float(s.width)) for s in specs]
     runs.write_metrics(root, "fit_features", context.run_id, metrics)
-    return {
-        "features": {s.feature_set: len(s.features) for s in specs},
-        "width": {s.feature_set: s.width for s in specs},
-    }
+    return FitFeaturesCounts(
+        features={s.feature_set: len(s.features) for s in specs},
+        width={s.feature_set: s.width for s in specs},
+    )
 
 
 READS = (HEADERS, SAMPLE, TAG_STATISTICS)

@@ -6,11 +6,13 @@
 import argparse
 import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 from dicomae.errors import UsageError
 from dicomae.report.page import render
-from dicomae.runtime.job import Context, Job, Summary, main
+from dicomae.runtime.command import main
+from dicomae.runtime.job import Context, Job
 from dicomae.runtime.progress import step
 from dicomae.spark.report import report_data
 from dicomae.tables import HEADERS
@@ -20,7 +22,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, help="the file to write (default: report.html in --tables)")
 
 
-def run(context: Context) -> Summary:
+@dataclass(frozen=True)
+class ReportCounts:
+    """Where the report is."""
+
+    report: str  # path of the file
+    bytes: int  # its size
+
+
+def run(context: Context) -> ReportCounts:
     out = (context.arguments.out or context.root / "report.html").absolute()
     with step(context.spark, "gathering and drawing"):
         page = render(report_data(context.spark, context.root, context.config))
@@ -31,7 +41,7 @@ def run(context: Context) -> Summary:
         os.replace(unfinished, out)
     except OSError as error:
         raise UsageError(f"--out {out}: cannot be written: {os.strerror(error.errno or 0)}") from error
-    return {"report": str(out), "bytes": len(page.encode())}
+    return ReportCounts(report=str(out), bytes=len(page.encode()))
 
 
 JOB = Job("report", run, reads=None, sections=("evaluation",), needs=(HEADERS,))

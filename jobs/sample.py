@@ -5,12 +5,14 @@
 
 import sys
 from collections import Counter
+from dataclasses import dataclass
 
 import pyarrow.compute as pc
 
 from dicomae.errors import UsageError
 from dicomae.lake import delta
-from dicomae.runtime.job import Context, Job, Summary, main
+from dicomae.runtime.command import main
+from dicomae.runtime.job import Context, Job
 from dicomae.runtime.progress import step
 from dicomae.spark import frames
 from dicomae.spark.sample import sample
@@ -19,7 +21,16 @@ from dicomae.tables import HEADERS, SAMPLE
 SPLITS = ("train", "validation", "test")
 
 
-def run(context: Context) -> Summary:
+@dataclass(frozen=True)
+class SampleCounts:
+    """How many instances the sample has."""
+
+    instances: int
+    by_modality: dict[str, int]
+    by_split: dict[str, int]
+
+
+def run(context: Context) -> SampleCounts:
     config = context.config.sample
     with step(context.spark, "choosing instances"):
         rows = sample(frames.read(context.spark, context.root, HEADERS), config).toArrow()
@@ -38,11 +49,7 @@ def run(context: Context) -> Summary:
     rows = rows.sort_by([("Modality", "ascending"), ("SOPInstanceUID", "ascending")])
     rows = rows.append_column("run_id", pc.cast([context.run_id] * len(rows), "string"))
     delta.replace(context.root, SAMPLE, rows)
-    return {
-        "instances": len(rows),
-        "by_modality": dict(sorted(by_modality.items())),
-        "by_split": dict(by_split),
-    }
+    return SampleCounts(len(rows), dict(sorted(by_modality.items())), dict(by_split))
 
 
 JOB = Job("sample", run, reads=(HEADERS,), sections=("sample",), writes=(SAMPLE,))

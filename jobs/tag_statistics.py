@@ -4,6 +4,7 @@
 """
 
 import sys
+from dataclasses import dataclass
 
 import pyarrow as pa
 
@@ -11,14 +12,23 @@ from dicomae.dicom.keys import standard_vr
 from dicomae.evaluation.comparison import Metric
 from dicomae.features import funnel, statistics
 from dicomae.lake import delta, runs
-from dicomae.runtime.job import Context, Job, Summary, main
+from dicomae.runtime.command import main
+from dicomae.runtime.job import Context, Job
 from dicomae.runtime.progress import step
 from dicomae.spark import frames
 from dicomae.spark.statistics import tag_statistics
 from dicomae.tables import HEADERS, METRICS, SAMPLE, TAG_STATISTICS
 
 
-def run(context: Context) -> Summary:
+@dataclass(frozen=True)
+class TagStatisticsCounts:
+    """How many tags there are, and how many are left after each step of the funnel."""
+
+    tags_in_archive: int
+    funnel: dict[str, int]
+
+
+def run(context: Context) -> TagStatisticsCounts:
     spark, root = context.spark, context.root
     headers, sampled = frames.read(spark, root, HEADERS), frames.read(spark, root, SAMPLE)
     with step(spark, "statistics of the archive"):
@@ -28,24 +38,13 @@ def run(context: Context) -> Summary:
         decided = funnel.decide(
             statistics.finish(tag_statistics(in_sample), standard_vr), context.config.funnel
         )
-    rows = [_as_table(archive, "archive", context.run_id), _as_table(decided, "sample", context.run_id)]
+    scopes = {"archive": archive, "sample": decided}
+    rows = [statistics.as_rows(found, scope, context.run_id) for scope, found in scopes.items()]
     delta.replace(root, TAG_STATISTICS, pa.concat_tables(rows))
     steps = funnel.steps(decided)
     metrics: list[Metric] = [("funnel", {"step": name}, float(count)) for name, count in steps.items()]
     runs.write_metrics(root, "tag_statistics", context.run_id, metrics)
-    return {"tags_in_archive": len(archive), "funnel": steps}
-
-
-def _as_table(rows: pa.Table, scope: str, run_id: str) -> pa.Table:
-    added = {"scope": scope, "run_id": run_id}
-    columns = {name: rows[name] for name in rows.column_names}
-    arrays = [
-        columns[field.name]
-        if field.name in columns
-        else pa.array([added.get(field.name)] * len(rows), field.type)
-        for field in TAG_STATISTICS.schema
-    ]
-    return pa.Table.from_arrays(arrays, schema=TAG_STATISTICS.schema)
+    return TagStatisticsCounts(tags_in_archive=len(archive), funnel=steps)
 
 
 JOB = Job(

@@ -4,18 +4,38 @@
 """
 
 import sys
+from dataclasses import dataclass, fields
 
 import pyarrow as pa
 
 from dicomae.features.spec import FeatureSpec
 from dicomae.lake import delta, runs
 from dicomae.models import registry, training
-from dicomae.runtime.job import Context, Job, Summary, main
+from dicomae.runtime.command import main
+from dicomae.runtime.job import Context, Job
 from dicomae.spark import train
 from dicomae.tables import FEATURE_SPECS, HEADERS, METRICS, MODELS, SAMPLE
 
 
-def run(context: Context) -> Summary:
+@dataclass(frozen=True)
+class Chosen:
+    """The model that was chosen for a feature set: columns of `models`."""
+
+    model_id: str
+    candidate: str
+    width: int
+    bottleneck: int
+    validation_error: float
+
+
+@dataclass(frozen=True)
+class TrainCounts:
+    """What was chosen, by feature set."""
+
+    models: dict[str, Chosen]
+
+
+def run(context: Context) -> TrainCounts:
     config, root = context.config.training, context.root
     rows, metrics = [], []
     for row in delta.read_small(root, FEATURE_SPECS).to_pylist():
@@ -28,8 +48,8 @@ def run(context: Context) -> Summary:
         metrics += train.metrics(trained, rows[-1])
     delta.replace(root, MODELS, pa.Table.from_pylist(rows, schema=MODELS.schema))
     runs.write_metrics(root, "train", context.run_id, metrics)
-    shown = ("model_id", "candidate", "width", "bottleneck", "validation_error")
-    return {"models": {row["feature_set"]: {name: row[name] for name in shown} for row in rows}}
+    shown = [field.name for field in fields(Chosen)]
+    return TrainCounts({row["feature_set"]: Chosen(**{name: row[name] for name in shown}) for row in rows})
 
 
 def intact(context: Context) -> bool:

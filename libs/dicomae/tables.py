@@ -19,12 +19,14 @@ class Table:
     key : columns that identify a row.
     schema : Arrow schema, in the order of the columns.
     cluster_by : columns whose bounds let a reader skip files.
+    made_by : the job that fills it: "sample" is jobs/sample.py. None: several jobs add rows.
     """
 
     name: str
     key: tuple[str, ...]
     schema: pa.Schema
     cluster_by: tuple[str, ...] = ()
+    made_by: str | None = None
 
     @property
     def columns(self) -> list[str]:
@@ -54,6 +56,7 @@ FILES = Table(
         ("original_path", pa.string()),  # for duplicates: the file that `headers` keeps
         ("vanished", pa.bool_()),  # no longer in its source when that was last listed
     ),
+    made_by="ingest",
 )
 
 # Columns of `headers` that hold one element's value, with the element's keyword as name.
@@ -90,6 +93,7 @@ HEADERS = Table(
         ("element_errors", TEXTS),
     ),
     cluster_by=("Modality", "run_id"),
+    made_by="ingest",
 )
 
 SAMPLE = Table(
@@ -102,6 +106,7 @@ SAMPLE = Table(
         ("body_part_source", pa.string()),
         ("split", pa.string()),  # train, validation, test
     ),
+    made_by="sample",
 )
 
 TAG_STATISTICS = Table(
@@ -126,6 +131,7 @@ TAG_STATISTICS = Table(
         ("decision", pa.string()),  # numeric, categorical, dropped; null in scope archive
         ("why", pa.string()),  # the decision in words, with its figures
     ),
+    made_by="tag_statistics",
 )
 
 FEATURE_SPECS = Table(
@@ -138,6 +144,7 @@ FEATURE_SPECS = Table(
         ("width", pa.int32()),  # columns of X
         ("spec", pa.string()),  # FeatureSpec as JSON
     ),
+    made_by="fit_features",
 )
 
 MODELS = Table(
@@ -152,6 +159,7 @@ MODELS = Table(
         ("bottleneck", pa.int32()),
         ("validation_error", pa.float64()),  # mean squared reconstruction error
     ),
+    made_by="train",
 )
 
 EMBEDDINGS = Table(
@@ -167,6 +175,7 @@ EMBEDDINGS = Table(
         ("unparsed", pa.int32()),  # filled values of numeric features that are no numbers
     ),
     cluster_by=("model_id",),
+    made_by="embed",
 )
 
 MEDOIDS = Table(
@@ -185,6 +194,7 @@ MEDOIDS = Table(
         ("sum_of_squares", pa.float64()),  # of the same distances, squared
         ("engine", pa.string()),
     ),
+    made_by="cluster",
 )
 
 ASSIGNMENTS = Table(
@@ -198,6 +208,7 @@ ASSIGNMENTS = Table(
         ("distance", pa.map_(pa.int32(), pa.float32())),  # n_clusters -> L1 to the medoid
     ),
     cluster_by=("model_id", "space"),
+    made_by="cluster",
 )
 
 METRICS = Table(

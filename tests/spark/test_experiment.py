@@ -112,6 +112,50 @@ def test_the_summary_says_what_was_done(undisturbed: tuple[dict[str, Any], str],
     assert Path(summary["report"]).is_file()
 
 
+LEDGER = {
+    *("files", "rows", "duplicates", "conflicts", "quarantined", "containers", "unread", "vanished"),
+    *("reasons", "examples"),
+}
+KEYS = {
+    "ingest": {"source", "listed", "trusted", "unanswered", "new", "read", "stopped", *LEDGER},
+    "retry": {"retried", "read", "stopped", *LEDGER},
+    "sample": {"instances", "by_modality", "by_split"},
+    "tag_statistics": {"tags_in_archive", "funnel"},
+    "fit_features": {"features", "width"},
+    "train": {"models"},
+    "embed": {"models", "embedded"},
+    "cluster": {"engine", "assigned", "n_clusters"},
+    "evaluate": {"test_instances", "table_1"},
+    "report": {"report", "bytes"},
+    "experiment": {
+        *("files", "rows", "quarantined", "duplicates", "instances", "funnel", "width", "bottleneck"),
+        *("n_clusters", "table_1", "report"),
+    },
+}
+
+
+def _last_line(job: str, place: Path, name: str) -> dict[str, Any]:
+    call = [sys.executable, str(HOME / "jobs" / f"{job}.py"), "--tables", str(place / name)]
+    done = subprocess.run(
+        [*call, "--conf-file", str(place / "conf.toml")], check=True, capture_output=True, text=True
+    )
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def test_last_lines_have_these_keys(undisturbed: tuple[dict[str, Any], str], place: Path) -> None:
+    rows = delta.read_small(place / "undisturbed", tables.RUNS, ["summary"])["summary"].to_pylist()
+    lines = [undisturbed[0], *map(json.loads, rows)]
+    lines += [_last_line(job, place, "undisturbed") for job in ("report", "retry")]  # which leave no row
+    found = {line["job"]: set(line) for line in lines}
+    assert found == {job: {"job", "run_id", *keys, "wrote", "seconds"} for job, keys in KEYS.items()}
+    models = next(line["models"] for line in lines if line["job"] == "train")
+    assert set(models) == {"all", "without_labels"}
+    chosen = {"model_id", "candidate", "width", "bottleneck", "validation_error"}
+    assert [set(model) for model in models.values()] == [chosen, chosen]
+    compared = {"label", "score", "test", "p_value", "shapiro_original", "shapiro_compressed"}
+    assert [set(row) for row in undisturbed[0]["table_1"]] == [compared] * 4
+
+
 def test_jobs_write_what_they_say(
     undisturbed: tuple[dict[str, Any], str], place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

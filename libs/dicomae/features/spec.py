@@ -81,6 +81,17 @@ class FeatureSpec:
         raw = {"version": VERSION} | dataclasses.asdict(self)
         return json.dumps(raw, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
+    def as_row(self, run_id: str) -> dict[str, object]:
+        """The row of `feature_specs` that holds the specification."""
+        return {
+            "spec_id": self.spec_id,
+            "feature_set": self.feature_set,
+            "n_features": len(self.features),
+            "width": self.width,
+            "spec": self.to_json(),
+            "run_id": run_id,
+        }
+
     @staticmethod
     def from_json(text: str) -> "FeatureSpec":
         """The specification that `to_json` wrote.

@@ -211,6 +211,24 @@ def finish(statistics: TagStatistics, standard_vr: Callable[[str], str | None]) 
     return pa.Table.from_pylist(rows, schema=_FINISHED)
 
 
+def as_rows(finished: pa.Table, scope: str, run_id: str) -> pa.Table:
+    """Rows of `tag_statistics`; what the funnel adds is null when it was not asked, as for all of an archive.
+
+    Parameters
+    ----------
+    finished : from `finish`, or from `funnel.decide`.
+    scope : archive or sample.
+    """
+    added = {"scope": scope, "run_id": run_id}
+    arrays = [
+        finished[field.name]
+        if field.name in finished.column_names
+        else pa.array([added.get(field.name)] * len(finished), field.type)
+        for field in tables.TAG_STATISTICS.schema
+    ]
+    return pa.Table.from_arrays(arrays, schema=tables.TAG_STATISTICS.schema)
+
+
 def _finished_row(
     statistics: TagStatistics, key: str, count: TagCount, standard: str | None
 ) -> dict[str, Any]:

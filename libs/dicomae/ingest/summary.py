@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-from dicomae.runtime.job import Summary
+from dicomae.runtime.summary import Summary
 
 
 def summarise(summaries: Sequence[Summary]) -> tuple[str, Summary]:
-    """Text for a person, and the JSON object, of an ingest's summary."""
+    """Text for a person, and the summary itself, of an ingest."""
     summary = summaries[-1]
-    return "\n".join(["", *lines(summary), "", ""]), summary
+    return "\n".join(["", *lines(summary.as_json()), "", ""]), summary
 
 
 def lines(counts: dict[str, Any]) -> list[str]:

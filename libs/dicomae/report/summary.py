@@ -1,46 +1,60 @@
-"""What the experiment found, from the summaries of its jobs."""
+"""What the experiment found, from the last lines of its jobs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-Summary = dict[str, Any]
+
+@dataclass(frozen=True)
+class ExperimentCounts:
+    """The experiment's own numbers in its last line; each is described where its job counts it."""
+
+    files: int
+    rows: int
+    quarantined: int
+    duplicates: int
+    instances: int
+    funnel: dict[str, int]
+    width: int
+    bottleneck: int
+    n_clusters: int | None  # K of the elbow of the compressed rows; None: there is no elbow
+    table_1: list[dict[str, Any]]
+    report: str
 
 
-def summarise(summaries: Sequence[Summary]) -> tuple[str, Summary]:
-    """What the experiment says for a person, and its JSON object, of its jobs' summaries."""
-    by_job = {summary["job"]: summary for summary in summaries}
-    model = by_job["train"]["models"]["all"]
-    summary = {
-        "job": "experiment",
-        "run_id": summaries[-1]["run_id"],
-        **{name: by_job["ingest"][name] for name in ("files", "rows", "quarantined", "duplicates")},
-        "instances": by_job["sample"]["instances"],
-        "funnel": by_job["tag_statistics"]["funnel"],
-        "width": model["width"],
-        "bottleneck": model["bottleneck"],
-        "n_clusters": by_job["cluster"]["n_clusters"]["all, compressed"],
-        "table_1": by_job["evaluate"]["table_1"],
-        "report": by_job["report"]["report"],
-        "seconds": round(sum(summary["seconds"] for summary in summaries), 1),
-        "wrote": {name: version for summary in summaries for name, version in summary["wrote"].items()},
-    }
-    return _text(summary), summary
+def experiment_counts(lines: Mapping[str, Mapping[str, Any]]) -> ExperimentCounts:
+    """The experiment's numbers; `lines` are its jobs' last lines by the jobs' names."""
+    ingest, model = lines["ingest"], lines["train"]["models"]["all"]
+    return ExperimentCounts(
+        files=ingest["files"],
+        rows=ingest["rows"],
+        quarantined=ingest["quarantined"],
+        duplicates=ingest["duplicates"],
+        instances=lines["sample"]["instances"],
+        funnel=lines["tag_statistics"]["funnel"],
+        width=model["width"],
+        bottleneck=model["bottleneck"],
+        n_clusters=lines["cluster"]["n_clusters"]["all, compressed"],
+        table_1=lines["evaluate"]["table_1"],
+        report=lines["report"]["report"],
+    )
 
 
-def _text(summary: Summary) -> str:
-    funnel = " → ".join(f"{count:,} {step}" for step, count in summary["funnel"].items())
-    clusters = summary["n_clusters"] or "no elbow"
+def in_words(found: ExperimentCounts) -> str:
+    """What the experiment found, for a person."""
+    funnel = " → ".join(f"{count:,} {step}" for step, count in found.funnel.items())
+    clusters = found.n_clusters or "no elbow"
     lines = [
         "",
-        f"{summary['files']:,} files = {summary['rows']:,} headers + {summary['duplicates']:,} duplicates "
-        f"+ {summary['quarantined']:,} quarantined; {summary['instances']:,} instances in the sample",
-        f"tags: {funnel}; {summary['width']:,} columns compressed to {summary['bottleneck']:,}",
+        f"{found.files:,} files = {found.rows:,} headers + {found.duplicates:,} duplicates "
+        f"+ {found.quarantined:,} quarantined; {found.instances:,} instances in the sample",
+        f"tags: {funnel}; {found.width:,} columns compressed to {found.bottleneck:,}",
         f"clusters by the elbow: {clusters}; compressed against original, as in the paper's Table I:",
         *(
             f"  {row['score']} by {row['label']}: p = {_p(row['p_value'])} ({row['test']})"
-            for row in summary["table_1"]
+            for row in found.table_1
         ),
-        f"report: {summary['report']}",
+        f"report: {found.report}",
         "",
     ]
     return "\n".join(lines)

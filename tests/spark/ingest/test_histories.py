@@ -107,7 +107,7 @@ class World:
         given = {"source": str(self.top), "inventory": None, "table": None, "columns": None, "reason": []}
         arguments = Namespace(**given | named, tables=self.folder / root)
         delta.prepare(self.folder / root)
-        return execute(job, Context(self.spark, self.conf, self.folder / root, arguments), job.name)
+        return execute(job, Context(self.spark, self.conf, self.folder / root, arguments), job.name).as_json()
 
     def any_run(self) -> None:
         """A run that may be killed; after a kill, one that does not see all says what the tables lack."""

@@ -50,7 +50,7 @@ def night(spark: SparkSession, root: Path, conf: Config, top: Path) -> Night:
     arguments = Namespace(source=str(top), inventory=None, table=None, columns=None, tables=root)
 
     def run() -> dict[str, Any]:
-        return execute(JOB, Context(spark, trusting, root, arguments), "ingest")
+        return execute(JOB, Context(spark, trusting, root, arguments), "ingest").as_json()
 
     return run
 
@@ -100,7 +100,7 @@ def test_what_was_written_over_in_place_is_seen_where_folders_are_not_trusted(
     _write(top / "study-0" / "1.dcm", "1.1", SeriesDescription="written over, and longer")
     assert night()["new"] == 0
     arguments = Namespace(source=str(top), inventory=None, table=None, columns=None, tables=root)
-    assert execute(JOB, Context(spark, conf, root, arguments), "ingest")["new"] == 1
+    assert execute(JOB, Context(spark, conf, root, arguments), "ingest").as_json()["new"] == 1
 
 
 def test_a_folder_that_holds_a_file_in_quarantine_is_looked_at(night: Night, top: Path, root: Path) -> None:
@@ -213,10 +213,10 @@ def test_a_source_may_itself_be_a_link(
     named = Namespace(source=f"{tmp_path}/link", inventory=None, table=None, columns=None, tables=root)
     context = Context(spark, trusting, root, named)
     _rest()
-    assert execute(JOB, context, "ingest")["new"] == 5
+    assert execute(JOB, context, "ingest").as_json()["new"] == 5
     for number in (6, 7):
         _write(top / f"new-{number}" / "1.dcm", f"1.{number}")
-        counts = execute(JOB, context, "ingest")
+        counts = execute(JOB, context, "ingest").as_json()
         assert (counts["new"], counts["vanished"]) == (1, 0)
 
 

@@ -35,7 +35,7 @@ def run_of(spark: SparkSession, conf: Config, root: Path) -> RunOf:
     def run_of(job: Job, top: Path, conf: Config = conf) -> Run:
         named = {"inventory": None, "table": None, "columns": None, "reason": []}
         arguments = Namespace(source=str(top), tables=root, **named)
-        return lambda: execute(job, Context(spark, conf, root, arguments), job.name)
+        return lambda: execute(job, Context(spark, conf, root, arguments), job.name).as_json()
 
     return run_of
 

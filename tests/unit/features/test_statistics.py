@@ -267,3 +267,12 @@ def test_a_vr_without_its_element_makes_no_tag() -> None:
     whole = finished(statistics.from_batch(header_batch(headers)))
     assert whole["key"].to_pylist() == ["Rows"]
     assert finished(statistics.merge(*parts)).equals(whole)
+
+
+def test_rows_of_the_table_have_null_where_the_funnel_was_not_asked() -> None:
+    found = finished(statistics.from_batch(header_batch([Header(elements={"Rows": "1"})])))
+    (row,) = statistics.as_rows(found, "archive", "r1").to_pylist()
+    assert (row["scope"], row["key"], row["filled"], row["run_id"]) == ("archive", "Rows", 1, "r1")
+    assert (row["step"], row["decision"], row["why"]) == (None, None, None)
+    decided = found.append_column("decision", pa.array(["numeric"]))
+    assert statistics.as_rows(decided, "sample", "r1")["decision"].to_pylist() == ["numeric"]
