@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 LEAST_GAIN = 1e-10
 
 
-class State(NamedTuple):
+# numba's cache names this class. A cache from before a renaming cannot be loaded, so a renaming must move the
+# compiled functions to other lines: the cache's files are named after a function and its line.
+class SearchState(NamedTuple):
     """The medoids, and for each row the nearest two of them: positions in `medoids`, not row numbers.
 
     Examples
@@ -25,8 +27,8 @@ class State(NamedTuple):
     it would be 9 away from the other medoid, and the row at 1 would be 8 away instead of 1.
 
     >>> import numpy as np
-    >>> from dicomae.clustering.fasterpam import State
-    >>> state = State(
+    >>> from dicomae.clustering.fasterpam import SearchState
+    >>> state = SearchState(
     ...     medoids=np.array([0, 2]), is_medoid=np.array([True, False, True]),
     ...     nearest=np.array([0, 0, 1]), nearest_distance=np.array([0, 1, 0], np.float32),
     ...     second=np.array([1, 1, 0]), second_distance=np.array([9, 8, 9], np.float32),
@@ -90,9 +92,9 @@ def improve(
     return state.medoids, costs, -(-examined // n)
 
 
-def _start(distances: NDArray[np.float32], medoids: NDArray[np.int64]) -> State:
+def _start(distances: NDArray[np.float32], medoids: NDArray[np.int64]) -> SearchState:
     n, k = len(distances), len(medoids)
-    state = State(
+    state = SearchState(
         medoids.astype(np.int64, copy=True),
         np.zeros(n, np.bool_),
         np.empty(n, np.int32),
@@ -106,7 +108,7 @@ def _start(distances: NDArray[np.float32], medoids: NDArray[np.int64]) -> State:
     return state
 
 
-def _cost(state: State) -> float:
+def _cost(state: SearchState) -> float:
     return float(state.nearest_distance.sum(dtype=np.float64))
 
 

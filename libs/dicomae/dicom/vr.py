@@ -21,17 +21,17 @@ class UnreadableValue(Exception):
     """A value that is not what its VR says; the argument is a reason code, never the value."""
 
 
-class Context(NamedTuple):
-    """What reading a value needs beside its bytes."""
+class ValueEncoding(NamedTuple):
+    """How the bytes of a value are to be read: their order, and the character set of texts."""
 
     little_endian: bool
-    encodings: tuple[str, ...]  # Python codecs of SpecificCharacterSet
+    codecs: tuple[str, ...]  # Python codecs of SpecificCharacterSet, such as ("latin_1",)
 
 
-Reader = Callable[[bytes, Context], str]
+Reader = Callable[[bytes, ValueEncoding], str]
 
 
-def text_of(vr: str, value: bytes, context: Context) -> str | None:
+def text_of(vr: str, value: bytes, encoding: ValueEncoding) -> str | None:
     r"""Text of a value as `elements` holds it; several values are joined by `\`.
 
     Returns
@@ -52,13 +52,13 @@ def text_of(vr: str, value: bytes, context: Context) -> str | None:
 
     Examples
     --------
-    >>> from dicomae.dicom.vr import Context, text_of
-    >>> context = Context(little_endian=True, encodings=("latin_1",))
-    >>> print(text_of("DS", rb"0.5 \0.70 ", context))
+    >>> from dicomae.dicom.vr import ValueEncoding, text_of
+    >>> encoding = ValueEncoding(little_endian=True, codecs=("latin_1",))
+    >>> print(text_of("DS", rb"0.5 \0.70 ", encoding))
     0.5\0.70
-    >>> text_of("US", bytes([0, 2]), context), text_of("OW", bytes(12), context)
+    >>> text_of("US", bytes([0, 2]), encoding), text_of("OW", bytes(12), encoding)
     ('512', '[12 bytes]')
-    >>> text_of("US", bytes([0]), context)
+    >>> text_of("US", bytes([0]), encoding)
     Traceback (most recent call last):
     ...
     dicomae.dicom.vr.UnreadableValue: bad_length
@@ -68,7 +68,7 @@ def text_of(vr: str, value: bytes, context: Context) -> str | None:
     reader = READERS.get(vr)
     if reader is None:
         raise UnreadableValue("unknown_vr")
-    return reader(value, context) or None
+    return reader(value, encoding) or None
 
 
 def _decoded(value: bytes, encodings: tuple[str, ...], delimiters: frozenset[int]) -> str:
@@ -100,15 +100,15 @@ def _code(strip: Callable[[str], str]) -> Reader:
 
 def _text(strip: Callable[[str], str], delimiters: frozenset[int] = charset.IN_VALUES) -> Reader:
     """Values in the file's character set."""
-    return lambda value, context: _joined(_decoded(value, context.encodings, delimiters), strip)
+    return lambda value, encoding: _joined(_decoded(value, encoding.codecs, delimiters), strip)
 
 
-def _paragraph(value: bytes, context: Context) -> str:
+def _paragraph(value: bytes, encoding: ValueEncoding) -> str:
     """One value, in which a backslash is a character and leading blanks are layout."""
-    return _strip_end(_decoded(value, context.encodings, charset.IN_PARAGRAPHS))
+    return _strip_end(_decoded(value, encoding.codecs, charset.IN_PARAGRAPHS))
 
 
-def _number_text(value: bytes, _: Context) -> str:
+def _number_text(value: bytes, _: ValueEncoding) -> str:
     """DS and IS as written; the features decide later whether that is a number."""
     text = _joined(value.decode("latin_1"), _strip)
     if not text.isascii() or not text.isprintable():
@@ -120,38 +120,38 @@ def _integers(size: int, signed: bool) -> Reader:
     codes = {1: "b", 2: "h", 4: "i", 8: "q"}
     code = codes[size] if signed else codes[size].upper()
 
-    def read(value: bytes, context: Context) -> str:
-        order = "<" if context.little_endian else ">"
+    def read(value: bytes, encoding: ValueEncoding) -> str:
+        order = "<" if encoding.little_endian else ">"
         numbers = struct.unpack(f"{order}{_count(value, size)}{code}", value)
         return str(numbers[0]) if len(numbers) == 1 else "\\".join(map(str, numbers))
 
     return read
 
 
-def _doubles(value: bytes, context: Context) -> str:
-    order = "<" if context.little_endian else ">"
+def _doubles(value: bytes, encoding: ValueEncoding) -> str:
+    order = "<" if encoding.little_endian else ">"
     return "\\".join(map(repr, struct.unpack(f"{order}{_count(value, 8)}d", value)))
 
 
-def _floats(value: bytes, context: Context) -> str:
+def _floats(value: bytes, encoding: ValueEncoding) -> str:
     """Shortest decimals that give these float32 values again: the one nearest to 0.1 is `0.1`."""
     _count(value, 4)
-    numbers = np.frombuffer(value, dtype="<f4" if context.little_endian else ">f4")
+    numbers = np.frombuffer(value, dtype="<f4" if encoding.little_endian else ">f4")
     return "\\".join(map(str, numbers))
 
 
-def _tags(value: bytes, context: Context) -> str:
-    order = "<" if context.little_endian else ">"
+def _tags(value: bytes, encoding: ValueEncoding) -> str:
+    order = "<" if encoding.little_endian else ">"
     halves = struct.unpack(f"{order}{2 * _count(value, 4)}H", value)
     pairs = zip(halves[::2], halves[1::2], strict=True)
     return "\\".join(f"{group:04X}{element:04X}" for group, element in pairs)
 
 
-def _bulk(value: bytes, _: Context) -> str:
+def _bulk(value: bytes, _: ValueEncoding) -> str:
     return bulk_text(len(value))
 
 
-def _sequence(value: bytes, _: Context) -> str:
+def _sequence(value: bytes, _: ValueEncoding) -> str:
     """`[sequence]`; no text when the sequence's delimiter stands in the place of the first item."""
     return "" if value[:4] in _SEQUENCE_ENDS else SEQUENCE_TEXT
 

@@ -117,7 +117,9 @@ def _add_texts(
         value = source.buffer[element[layout.VALUE] : element[layout.VALUE_END]].tobytes()
         text = None
         try:
-            text = vr.text_of(name, value, vr.Context(True, encodings.different[encodings.numbers[row]]))
+            text = vr.text_of(
+                name, value, vr.ValueEncoding(True, encodings.different[encodings.numbers[row]])
+            )
         except vr.UnreadableValue as unreadable:
             errors[i] = emit.ERRORS.index(str(unreadable))
         except Exception:  # noqa: BLE001 (the per-file boundary is in `plain`, which reads it again)

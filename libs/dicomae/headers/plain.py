@@ -101,7 +101,7 @@ def _with_own_settings(level: _Level) -> _Level:
 
 def _add_level(texts: _Texts, level: _Level, prefix: str, flatten: frozenset[str], depth: int) -> None:
     creators = _creators(level)
-    context = vr.Context(level.encoding.little_endian, level.encodings)
+    encoding = vr.ValueEncoding(level.encoding.little_endian, level.encodings)
     for element in level.elements:
         tag, written, start, end = element
         creator = creators.get(tag >> 8) if tag & _PRIVATE else None
@@ -113,7 +113,7 @@ def _add_level(texts: _Texts, level: _Level, prefix: str, flatten: frozenset[str
             texts.errors[key] = "stray_item"
             continue
         try:
-            texts.elements[key] = vr.text_of(name, level.buffer[start:end], context)
+            texts.elements[key] = vr.text_of(name, level.buffer[start:end], encoding)
         except vr.UnreadableValue as unreadable:
             texts.errors[key] = str(unreadable)
         if name != standard:

@@ -32,7 +32,7 @@ _RUN_ID = "run_id"
 _KEPT: ContextVar[dict[str, DeltaTable] | None] = ContextVar("tables kept open", default=None)
 
 
-class State(NamedTuple):
+class TableState(NamedTuple):
     """What a reader sees: a table made anew can be of the same version, and has another id."""
 
     id: str  # Delta's, given when the table was created
@@ -99,10 +99,10 @@ def version(root: Location, table: Table) -> int:
     return int(_open(root, table).version())
 
 
-def state(root: Location, table: Table) -> State:
+def state(root: Location, table: Table) -> TableState:
     """Which table this is, and its newest version."""
     found = _open(root, table)
-    return State(str(found.metadata().id), int(found.version()))
+    return TableState(str(found.metadata().id), int(found.version()))
 
 
 def last_commit(root: Location, table: Table) -> Commit:

@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 
 from dicomae.lake import delta
-from dicomae.lake.delta import State
+from dicomae.lake.delta import TableState
 from dicomae.lake.location import Location
 from dicomae.tables import METRICS, RUNS
 
@@ -55,7 +55,7 @@ def packages() -> dict[str, str]:
     return {name: package_version(name) for name in _PACKAGES}
 
 
-def fingerprint(job: str, config_sha256: str, read: dict[str, State], written: dict[str, str]) -> str:
+def fingerprint(job: str, config_sha256: str, read: dict[str, TableState], written: dict[str, str]) -> str:
     """Hash of everything that decides what a job writes, and of the ids of the tables that it wrote."""
     parts = [job, config_sha256, read, written, packages()]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -16,8 +16,8 @@ from pydicom.dataset import Dataset
 from dicomae.errors import UsageError
 from dicomae.synth import spoil
 from dicomae.synth.bodyparts import PARTS
-from dicomae.synth.context import Context
 from dicomae.synth.dataset import Instance, SeriesTruth, make_series
+from dicomae.synth.draft import Draft
 from dicomae.synth.habits import HABITS
 from dicomae.synth.patients import make_patient
 from dicomae.synth.plan import Study, make_plan
@@ -129,7 +129,7 @@ def _write_study(task: tuple[Arguments, Study, Path]) -> list[dict[str, Any]]:
     patient = make_patient(arguments.seed, study.patient, study.sex, study.birth_year)
     rows = []
     for series in study.series:
-        context = Context(
+        draft = Draft(
             arguments.seed,
             study,
             series,
@@ -139,17 +139,17 @@ def _write_study(task: tuple[Arguments, Study, Path]) -> list[dict[str, Any]]:
             arguments.matrix,
             rng,
         )
-        truth, instances = make_series(context)
+        truth, instances = make_series(draft)
         for instance in instances:
-            rows += _write_instance(context, truth, instance, out)
+            rows += _write_instance(draft, truth, instance, out)
     return rows
 
 
-def _write_instance(context: Context, truth: SeriesTruth, made: Instance, out: Path) -> list[dict[str, Any]]:
-    series, study = context.series, context.study
+def _write_instance(draft: Draft, truth: SeriesTruth, made: Instance, out: Path) -> list[dict[str, Any]]:
+    series, study = draft.series, draft.study
     kind = series.spoilt.get(made.position)
     # A spoilt file is named `.dcm`, whatever is in it.
-    name = f"{made.position + 1:05d}{'.dcm' if kind else context.habit.suffix}"
+    name = f"{made.position + 1:05d}{'.dcm' if kind else draft.habit.suffix}"
     folder = f"study-{study.number:06d}/series-{series.number:02d}"
     path = f"night-{series.night + 1:02d}/" + (
         f"spoilt/{kind}/{folder}/{name}" if kind else f"{folder}/{name}"
@@ -164,7 +164,7 @@ def _write_instance(context: Context, truth: SeriesTruth, made: Instance, out: P
         "patient": study.patient,
         "study": study.number,
         "Modality": study.modality,
-        "part": context.part.name,
+        "part": draft.part.name,
         "habit": study.habit,
         **asdict(truth),
     }

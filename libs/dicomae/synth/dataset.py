@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
 from dicomae.synth import bodyparts, enhanced, image, modules, others, private, projection, rare, tomography
-from dicomae.synth.context import Context, Values
+from dicomae.synth.draft import Draft, Values
 from dicomae.synth.habits import Habit
 from dicomae.synth.image import Frames
 
@@ -65,35 +65,35 @@ class SeriesTruth:
     described_how: str  # tells, silent, misleads
 
 
-def make_series(context: Context) -> tuple[SeriesTruth, Iterator[Instance]]:
+def make_series(draft: Draft) -> tuple[SeriesTruth, Iterator[Instance]]:
     """The series' truth, and its instances one after the other."""
-    shared, described = modules.common(context)
-    values = {**shared, **_ATTRIBUTES[context.study.modality](context)}
-    declared, how = bodyparts.declare(context.part, context.rng)
+    shared, described = modules.common(draft)
+    values = {**shared, **_ATTRIBUTES[draft.study.modality](draft)}
+    declared, how = bodyparts.declare(draft.part, draft.rng)
     if declared is not None:
         values["BodyPartExamined"] = declared
-    values = {**rare.draw(context), **values}
-    multiframe = context.study.modality in ("CT", "MR") and context.maybe(enhanced.SHARE)
+    values = {**rare.draw(draft), **values}
+    multiframe = draft.study.modality in ("CT", "MR") and draft.maybe(enhanced.SHARE)
     if multiframe:
         values["_frames"] = enhanced.FRAMES
-    style = {} if context.study.modality in NO_PIXELS else image.fit_style(context, values)
-    shown = enhanced.fold(context, values) if multiframe else values
-    dataset = _dataset(_thinned(context, shown), context.habit)
-    private.add_blocks(context, dataset)
-    if context.patient.is_canary:
-        private.add_canary(context, dataset)
-    rare.add_overlay(context, dataset)
-    return SeriesTruth(declared, how, described), _instances(context, dataset, values, style, multiframe)
+    style = {} if draft.study.modality in NO_PIXELS else image.fit_style(draft, values)
+    shown = enhanced.fold(draft, values) if multiframe else values
+    dataset = _dataset(_thinned(draft, shown), draft.habit)
+    private.add_blocks(draft, dataset)
+    if draft.patient.is_canary:
+        private.add_canary(draft, dataset)
+    rare.add_overlay(draft, dataset)
+    return SeriesTruth(declared, how, described), _instances(draft, dataset, values, style, multiframe)
 
 
 def _instances(
-    context: Context, dataset: Dataset, values: Values, style: Values, multiframe: bool
+    draft: Draft, dataset: Dataset, values: Values, style: Values, multiframe: bool
 ) -> Iterator[Instance]:
-    for position in range(context.series.instances):
-        changed = modules.instance(context, position)
+    for position in range(draft.series.instances):
+        changed = modules.instance(draft, position)
         frames = None
         if style:
-            elements, frames = image.make_image(context, style, values, position)
+            elements, frames = image.make_image(draft, style, values, position)
             changed |= elements
         if multiframe:
             windows: Values = {
@@ -102,20 +102,18 @@ def _instances(
             changed |= enhanced.frames(values, position, windows)
         elif "_plane" in values:
             changed |= tomography.place(values, position)
-        changed = {
-            key: value for key, value in changed.items() if key in REQUIRED or context.habit.writes(key)
-        }
-        put(dataset, changed, context.habit)
+        changed = {key: value for key, value in changed.items() if key in REQUIRED or draft.habit.writes(key)}
+        put(dataset, changed, draft.habit)
         yield Instance(position, dataset, frames, style.get("_syntax", "explicit"))
 
 
-def _thinned(context: Context, values: Values) -> Values:
+def _thinned(draft: Draft, values: Values) -> Values:
     """`values` without elements that the habit never writes, and now and then without one that it does."""
     return {
         keyword: value
         for keyword, value in values.items()
         if keyword[0] != "_"
-        and (keyword in REQUIRED or (context.habit.writes(keyword) and not context.maybe(0.03)))
+        and (keyword in REQUIRED or (draft.habit.writes(keyword) and not draft.maybe(0.03)))
     }
 
 

@@ -1,6 +1,6 @@
 """What people type: descriptions in six languages; most of them tell the body part."""
 
-from dicomae.synth.context import Context, Values
+from dicomae.synth.draft import Draft, Values
 
 # {p} and {P} are the body part's word, {m} the modality; a line a language, as in `bodyparts.LANGUAGES`.
 STUDY_TEXTS = (
@@ -41,34 +41,34 @@ COMMENTS = (
 )
 
 
-def describe(context: Context) -> tuple[Values, str]:
+def describe(draft: Draft) -> tuple[Values, str]:
     """Free-text elements, and whether they tell the body part: `tells`, `silent` or `misleads`."""
-    how = context.pick(["tells", "silent", "misleads"], [0.72, 0.25, 0.03])
-    language = context.habit.language if context.maybe(0.8) else int(context.rng.integers(6))
-    word = context.part.words[language]
+    how = draft.pick(["tells", "silent", "misleads"], [0.72, 0.25, 0.03])
+    language = draft.habit.language if draft.maybe(0.8) else int(draft.rng.integers(6))
+    word = draft.part.words[language]
     if how == "misleads":
-        word = context.pick(["femoral access", "mobile unit", "propeller", "hippocampus", "chest clinic"])
-    study = context.pick(STUDY_TEXTS[language] if how != "silent" else SILENT_TEXTS[language])
-    series = context.pick(SERIES_TEXTS.get(context.study.modality, ("{p}",)))
-    if how == "silent" or context.maybe(0.3):
-        series = context.pick(SILENT_SERIES)
-    protocol = context.pick(["{P}", "{p} routine", "{m}_{P}_Standard"]) if how != "silent" else "Standard"
+        word = draft.pick(["femoral access", "mobile unit", "propeller", "hippocampus", "chest clinic"])
+    study = draft.pick(STUDY_TEXTS[language] if how != "silent" else SILENT_TEXTS[language])
+    series = draft.pick(SERIES_TEXTS.get(draft.study.modality, ("{p}",)))
+    if how == "silent" or draft.maybe(0.3):
+        series = draft.pick(SILENT_SERIES)
+    protocol = draft.pick(["{P}", "{p} routine", "{m}_{P}_Standard"]) if how != "silent" else "Standard"
     texts = {
-        "StudyDescription": study if context.maybe(0.9) else None,
+        "StudyDescription": study if draft.maybe(0.9) else None,
         "SeriesDescription": series,
         "ProtocolName": protocol,
         "RequestedProcedureDescription": study,
         "PerformedProcedureStepDescription": study,
-        "ImageComments": context.pick(COMMENTS),
+        "ImageComments": draft.pick(COMMENTS),
     }
-    return {keyword: _filled(context, text, word) for keyword, text in texts.items()}, how
+    return {keyword: _filled(draft, text, word) for keyword, text in texts.items()}, how
 
 
-def _filled(context: Context, text: str | None, word: str) -> str | None:
+def _filled(draft: Draft, text: str | None, word: str) -> str | None:
     if text is None:
         return None
-    filled = text.format(m=context.study.modality, p=word, P=word.upper())
-    return _encodable(filled, context.patient.charset)[:64]
+    filled = text.format(m=draft.study.modality, p=word, P=word.upper())
+    return _encodable(filled, draft.patient.charset)[:64]
 
 
 def _encodable(text: str, charset: str) -> str:

@@ -6,7 +6,7 @@ PS3.3 sections A.36, A.38 (enhanced MR, CT) and C.7.6.16 (multi-frame functional
 """
 
 from dicomae.synth import tomography
-from dicomae.synth.context import Context, Values
+from dicomae.synth.draft import Draft, Values
 
 SHARE = 0.05  # of the CT and MR series
 FRAMES = 4
@@ -24,7 +24,7 @@ _SHARED = {
 _DROPPED = ("EchoTime", "EchoNumbers", "ScanningSequence", "SequenceVariant", "KVP", "SequenceName")
 
 
-def fold(context: Context, values: Values) -> Values:
+def fold(draft: Draft, values: Values) -> Values:
     """`values` as an enhanced instance has them: the shared ones in SharedFunctionalGroupsSequence."""
     groups: Values = {}
     moved = {keyword for keywords in _SHARED.values() for keyword in keywords}
@@ -39,7 +39,7 @@ def fold(context: Context, values: Values) -> Values:
     }
     return {
         **kept,
-        "SOPClassUID": _SOP_CLASSES[context.study.modality],
+        "SOPClassUID": _SOP_CLASSES[draft.study.modality],
         "SharedFunctionalGroupsSequence": [groups],
         "DimensionOrganizationType": "3D",
         "VolumetricProperties": "VOLUME",

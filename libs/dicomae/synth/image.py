@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dicomae.synth import anatomy, phantom
-from dicomae.synth.context import Context, Values
+from dicomae.synth.draft import Draft, Values
 
 Frames = npt.NDArray[np.generic]  # (frames, rows, columns) or (frames, rows, columns, 3)
 
@@ -19,21 +19,21 @@ _SECONDARY_CAPTURE = {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7", "ConversionTyp
 _COLOR = {"US": 0.6, "NM": 0.05, "CT": 0.02, "MR": 0.02}  # share of series that are screenshots or Doppler
 
 
-def fit_style(context: Context, values: Values) -> Values:
+def fit_style(draft: Draft, values: Values) -> Values:
     """What a series decides once: photometric interpretation, bits, window tags, transfer syntax.
 
     Keys with an underscore steer `make_image`; the others are elements.
     """
-    habit, modality = context.habit, context.study.modality
-    syntax = context.pick(list(habit.syntaxes), list(habit.syntaxes.values()))
-    color = context.maybe(_COLOR.get(modality, 0.0))
+    habit, modality = draft.habit, draft.study.modality
+    syntax = draft.pick(list(habit.syntaxes), list(habit.syntaxes.values()))
+    color = draft.maybe(_COLOR.get(modality, 0.0))
     eight = color or syntax == "jpeg" or modality == "US"
     signed = modality == "CT" and not eight and habit.language in (0, 2)
     several = {"NM": (16,), "MR": (12, 16), "CT": (16,) if signed else (12,)}.get(modality, (10, 12, 14))
-    bits = 8 if eight else context.pick(several)
+    bits = 8 if eight else draft.pick(several)
     return {
         "SamplesPerPixel": 3 if color else 1,
-        "PhotometricInterpretation": _photometric(context, color, syntax),
+        "PhotometricInterpretation": _photometric(draft, color, syntax),
         "BitsAllocated": 8 if eight else 16,
         "BitsStored": bits,
         "HighBit": bits - 1,
@@ -41,36 +41,36 @@ def fit_style(context: Context, values: Values) -> Values:
         **({"PlanarConfiguration": 0} if color else {}),
         **(_SECONDARY_CAPTURE if color and modality in ("CT", "MR") else {}),
         "_syntax": "explicit" if color and syntax != "jpeg" else syntax,
-        "_window": "none" if context.maybe(habit.no_window) else "several" if context.maybe(0.08) else "one",
+        "_window": "none" if draft.maybe(habit.no_window) else "several" if draft.maybe(0.08) else "one",
         "_frames": values.get("_frames", 1),
     }
 
 
-def _photometric(context: Context, color: bool, syntax: str) -> str:
+def _photometric(draft: Draft, color: bool, syntax: str) -> str:
     if color:
         return "YBR_FULL_422" if syntax == "jpeg" else "RGB"
-    return "MONOCHROME1" if context.maybe(context.habit.monochrome1) else "MONOCHROME2"
+    return "MONOCHROME1" if draft.maybe(draft.habit.monochrome1) else "MONOCHROME2"
 
 
-def make_image(context: Context, style: Values, values: Values, position: int) -> tuple[Values, Frames]:
+def make_image(draft: Draft, style: Values, values: Values, position: int) -> tuple[Values, Frames]:
     """Elements of the image modules and the stored values of one instance."""
-    level = 2 * (position + 0.5) / max(1, context.series.instances) - 1
+    level = 2 * (position + 0.5) / max(1, draft.series.instances) - 1
     count = style["_frames"]
-    picture = np.stack([_physical(context, values, level, frame, count) for frame in range(count)])
+    picture = np.stack([_physical(draft, values, level, frame, count) for frame in range(count)])
     elements: Values = {key: value for key, value in style.items() if not key.startswith("_")}
-    if context.study.modality == "CT" and style["BitsAllocated"] == 16:
+    if draft.study.modality == "CT" and style["BitsAllocated"] == 16:
         intercept = 0.0 if style["PixelRepresentation"] else -1024.0
         frames = _quantised(picture - intercept, style)
         elements |= {"RescaleIntercept": intercept, "RescaleSlope": 1.0}
-        center, width = _CT_WINDOWS.get(context.part.form, (50.0, 350.0))
+        center, width = _CT_WINDOWS.get(draft.part.form, (50.0, 350.0))
     else:
-        stored, center, width = _scaled(context, picture, style["BitsStored"])
+        stored, center, width = _scaled(draft, picture, style["BitsStored"])
         if style["PhotometricInterpretation"] == "MONOCHROME1":
             top = 2.0 ** style["BitsStored"] - 1
             stored, center = top - stored, top - center
         frames = _quantised(stored, style)
-    elements |= _size(style, frames) | _window(context, style, center, width)
-    if context.habit.writes("SmallestImagePixelValue"):
+    elements |= _size(style, frames) | _window(draft, style, center, width)
+    if draft.habit.writes("SmallestImagePixelValue"):
         low, high = int(frames.min()), int(frames.max())
         elements |= {"SmallestImagePixelValue": low, "LargestImagePixelValue": high}
     return elements, frames
@@ -91,11 +91,11 @@ def _size(style: Values, frames: Frames) -> Values:
     return {"Rows": frames.shape[1], "Columns": frames.shape[2], **many}
 
 
-def _window(context: Context, style: Values, center: float, width: float) -> Values:
+def _window(draft: Draft, style: Values, center: float, width: float) -> Values:
     if style["_window"] == "none":
         return {}
-    center = float(round(context.near(center, 0.03)))
-    width = float(max(1, round(context.near(width, 0.05))))
+    center = float(round(draft.near(center, 0.03)))
+    width = float(max(1, round(draft.near(width, 0.05))))
     if style["_window"] == "one":
         return {"WindowCenter": [center], "WindowWidth": [width]}
     return {
@@ -105,20 +105,20 @@ def _window(context: Context, style: Values, center: float, width: float) -> Val
     }
 
 
-def _scaled(context: Context, picture: phantom.Image, bits: int) -> tuple[phantom.Image, float, float]:
+def _scaled(draft: Draft, picture: phantom.Image, bits: int) -> tuple[phantom.Image, float, float]:
     """Stored values, and the centre and width of a window that suits them."""
-    if context.study.modality == "NM":
+    if draft.study.modality == "NM":
         top = float(picture.max())
         return picture * (1 if bits == 16 else 255 / max(top, 1)), top / 2, max(top, 1)
     full = float(2**bits - 1) * (0.9 if bits <= 12 else 0.4)
     return np.clip(picture, 0, 1) * full, 0.45 * full, 0.9 * full
 
 
-def _physical(context: Context, values: Values, level: float, frame: int, frames: int) -> phantom.Image:
-    matrix, rng, modality = context.matrix, context.rng, context.study.modality
-    shapes = anatomy.shapes_of(context.part.form, context.part.name)
+def _physical(draft: Draft, values: Values, level: float, frame: int, frames: int) -> phantom.Image:
+    matrix, rng, modality = draft.matrix, draft.rng, draft.study.modality
+    shapes = anatomy.shapes_of(draft.part.form, draft.part.name)
     if modality == "CT":
-        dose = 3.0 if context.part.form == "head" else 14.0
+        dose = 3.0 if draft.part.form == "head" else 14.0
         noise = dose * (5.0 / float(values["SliceThickness"])) ** 0.5
         return phantom.ct(shapes, matrix, level, noise, rng)
     if modality == "MR":

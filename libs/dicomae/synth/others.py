@@ -6,7 +6,7 @@ PS3.3 sections C.8.4 (nuclear medicine), C.8.5 (ultrasound), C.11 (presentation 
 and C.8.20 (segmentation).
 """
 
-from dicomae.synth.context import Context, Values
+from dicomae.synth.draft import Draft, Values
 
 # form: radiopharmaceutical, its code, dose MBq, type of study
 _TRACERS = {
@@ -19,23 +19,23 @@ _TRACERS = {
 }
 
 
-def nm(context: Context) -> Values:
+def nm(draft: Draft) -> Values:
     """Series-level values of a nuclear medicine image."""
-    tracer, code, dose, kind = _TRACERS[context.part.form]
+    tracer, code, dose, kind = _TRACERS[draft.part.form]
     frames = {"STATIC": 1, "WHOLE BODY": 2, "DYNAMIC": 6}.get(kind, 4)
-    field = context.near(540.0 if kind != "STATIC" else 400.0, 0.05)
-    spacing = field / context.matrix
+    field = draft.near(540.0 if kind != "STATIC" else 400.0, 0.05)
+    spacing = field / draft.matrix
     values: Values = {
         "ImageType": ["ORIGINAL", "PRIMARY", kind, "EMISSION"],
         "PatientOrientationCodeSequence": [_code("F-10450", "recumbent")],
-        "EnergyWindowInformationSequence": [_energy(context)],
-        "RadiopharmaceuticalInformationSequence": [_tracer(context, tracer, code, dose)],
-        "DetectorInformationSequence": [_detector(context, field)],
+        "EnergyWindowInformationSequence": [_energy(draft)],
+        "RadiopharmaceuticalInformationSequence": [_tracer(draft, tracer, code, dose)],
+        "DetectorInformationSequence": [_detector(draft, field)],
         "Radiopharmaceutical": tracer,
         "CountsSource": "EMISSION",
-        "CountsAccumulated": round(context.near(600000, 0.4)),
-        "ActualFrameDuration": round(context.near(30000, 0.3)),
-        "AcquisitionTerminationCondition": context.pick(["TIME", "CNTS"]),
+        "CountsAccumulated": round(draft.near(600000, 0.4)),
+        "ActualFrameDuration": round(draft.near(30000, 0.3)),
+        "AcquisitionTerminationCondition": draft.pick(["TIME", "CNTS"]),
         "AcquisitionStartCondition": "MANU",
         "AcquisitionTerminationConditionData": 1800,
         "EnergyWindowVector": [1] * frames,
@@ -45,13 +45,13 @@ def nm(context: Context) -> Values:
         "FrameIncrementPointer": [0x00540010, 0x00540020],
         "CorrectedImage": ["UNIF", "LIN"],
         "PixelSpacing": [spacing, spacing],
-        "TableHeight": context.near(100, 0.1),
+        "TableHeight": draft.near(100, 0.1),
         "WholeBodyTechnique": "1PS" if kind == "WHOLE BODY" else None,
-        "ScanVelocity": context.near(2.2, 0.1) if kind == "WHOLE BODY" else None,
+        "ScanVelocity": draft.near(2.2, 0.1) if kind == "WHOLE BODY" else None,
         "ScanLength": 1950 if kind == "WHOLE BODY" else None,
         "SliceThickness": spacing if "TOMO" in kind else None,
         "TriggerSourceOrType": "EKG" if kind == "GATED TOMO" else None,
-        "HeartRate": round(context.near(66, 0.15)) if kind == "GATED TOMO" else None,
+        "HeartRate": round(draft.near(66, 0.15)) if kind == "GATED TOMO" else None,
         "LossyImageCompression": "00",
         "_frames": frames,
     }
@@ -73,25 +73,25 @@ def _code(value: str, meaning: str) -> Values:
     return {"CodeValue": value, "CodingSchemeDesignator": "SRT", "CodeMeaning": meaning}
 
 
-def _energy(context: Context) -> Values:
-    low = context.near(126.0, 0.01)
+def _energy(draft: Draft) -> Values:
+    low = draft.near(126.0, 0.01)
     window = {"EnergyWindowLowerLimit": low, "EnergyWindowUpperLimit": low + 28}
     return {"EnergyWindowRangeSequence": [window], "EnergyWindowName": "Tc99m"}
 
 
-def _tracer(context: Context, tracer: str, code: str, dose: float) -> Values:
+def _tracer(draft: Draft, tracer: str, code: str, dose: float) -> Values:
     return {
         "Radiopharmaceutical": tracer,
-        "RadionuclideTotalDose": context.near(dose, 0.1),
+        "RadionuclideTotalDose": draft.near(dose, 0.1),
         "RadiopharmaceuticalVolume": 1.0,
         "RadionuclideCodeSequence": [_code("C-163A8", "^99m^Technetium")],
         "RadiopharmaceuticalCodeSequence": [_code(code, tracer)],
     }
 
 
-def _detector(context: Context, field: float) -> Values:
+def _detector(draft: Draft, field: float) -> Values:
     return {
-        "CollimatorGridName": context.pick(["LEHR", "LEGP"]),
+        "CollimatorGridName": draft.pick(["LEHR", "LEGP"]),
         "CollimatorType": "PARA",
         "FieldOfViewDimensions": [round(field)],
         "FocalDistance": 0,
@@ -101,17 +101,17 @@ def _detector(context: Context, field: float) -> Values:
     }
 
 
-def us(context: Context) -> Values:
+def us(draft: Draft) -> Values:
     """Series-level values of an ultrasound image."""
     return {
         "ImageType": ["ORIGINAL", "PRIMARY", "ABDOMINAL", "0001"],
-        "TransducerData": context.pick(["C1-5-D", "ML6-15", "S5-1"]),
+        "TransducerData": draft.pick(["C1-5-D", "ML6-15", "S5-1"]),
         "TransducerType": "SECTOR_PHASED",
         "ProcessingFunction": "ABD_GEN",
-        "MechanicalIndex": context.near(1.1, 0.1),
-        "BoneThermalIndex": context.near(0.8, 0.2),
-        "DepthOfScanField": round(context.near(150, 0.2)),
-        "UltrasoundColorDataPresent": int(context.maybe(0.5)),
+        "MechanicalIndex": draft.near(1.1, 0.1),
+        "BoneThermalIndex": draft.near(0.8, 0.2),
+        "DepthOfScanField": round(draft.near(150, 0.2)),
+        "UltrasoundColorDataPresent": int(draft.maybe(0.5)),
         "LossyImageCompression": "01",
         "SequenceOfUltrasoundRegions": [
             {"RegionSpatialFormat": 1, "RegionDataType": 1, "PhysicalDeltaX": 0.03, "PhysicalDeltaY": 0.03}
@@ -120,7 +120,7 @@ def us(context: Context) -> Values:
     }
 
 
-def sr(context: Context) -> Values:
+def sr(draft: Draft) -> Values:
     """Values of a structured report: a container with one text."""
     title = {
         "CodeValue": "18748-4",
@@ -136,16 +136,16 @@ def sr(context: Context) -> Values:
         "PerformedProcedureCodeSequence": [],
         "ContentSequence": [
             {"RelationshipType": "CONTAINS", "ValueType": "TEXT", "ConceptNameCodeSequence": [title],
-             "TextValue": f"{context.part.words[0]}: nothing remarkable"}
+             "TextValue": f"{draft.part.words[0]}: nothing remarkable"}
         ],
     }  # fmt: skip
 
 
-def pr(context: Context) -> Values:
+def pr(draft: Draft) -> Values:
     """Values of a grayscale softcopy presentation state."""
     area = {
         "DisplayedAreaTopLeftHandCorner": [1, 1],
-        "DisplayedAreaBottomRightHandCorner": [context.matrix, context.matrix],
+        "DisplayedAreaBottomRightHandCorner": [draft.matrix, draft.matrix],
         "PresentationSizeMode": "SCALE TO FIT",
     }
     return {
@@ -154,23 +154,23 @@ def pr(context: Context) -> Values:
         "ContentCreatorName": "READER^RADIOLOGIST",
         "PresentationCreationDate": "20200101",
         "PresentationCreationTime": "120000",
-        "ReferencedSeriesSequence": [{"SeriesInstanceUID": context.uid("series", 99)}],
+        "ReferencedSeriesSequence": [{"SeriesInstanceUID": draft.uid("series", 99)}],
         "DisplayedAreaSelectionSequence": [area],
         "SoftcopyVOILUTSequence": [{"WindowCenter": 40.0, "WindowWidth": 400.0}],
         "PresentationLUTShape": "IDENTITY",
     }
 
 
-def seg(context: Context) -> Values:
+def seg(draft: Draft) -> Values:
     """Series-level values of a binary segmentation."""
     return {
         "ImageType": ["DERIVED", "PRIMARY"],
         "ContentLabel": "SEGMENTATION",
-        "ContentDescription": context.part.words[0],
+        "ContentDescription": draft.part.words[0],
         "ContentCreatorName": "READER^RADIOLOGIST",
         "SegmentationType": "BINARY",
         "SegmentSequence": [
-            {"SegmentNumber": 1, "SegmentLabel": context.part.words[0], "SegmentAlgorithmType": "MANUAL"}
+            {"SegmentNumber": 1, "SegmentLabel": draft.part.words[0], "SegmentAlgorithmType": "MANUAL"}
         ],
         "LossyImageCompression": "00",
         "DimensionOrganizationType": "3D",

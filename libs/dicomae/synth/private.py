@@ -10,7 +10,7 @@ from zlib import crc32
 
 from pydicom.dataset import Dataset
 
-from dicomae.synth.context import Context
+from dicomae.synth.draft import Draft
 
 # creator: group, then its elements as offset within the block : VR
 BLOCKS: dict[str, str] = {
@@ -99,50 +99,48 @@ _ROUTERS = {
 _WORDS = ("NORMAL", "STANDARD", "AUTO", "OFF", "ON", "V12", "SMOOTH", "A1", "MODE_B", "FAST")
 
 
-def add_blocks(context: Context, dataset: Dataset) -> None:
+def add_blocks(draft: Draft, dataset: Dataset) -> None:
     """Add the private blocks of the habit, and now and then a router's, to the data set."""
-    for creator in context.habit.creators:
-        _add(context, dataset, creator, BLOCKS[creator])
+    for creator in draft.habit.creators:
+        _add(draft, dataset, creator, BLOCKS[creator])
     for creator, block in _ROUTERS.items():
-        if context.maybe(0.02):
-            _add(context, dataset, creator, block)
+        if draft.maybe(0.02):
+            _add(draft, dataset, creator, block)
 
 
-def add_canary(context: Context, dataset: Dataset) -> None:
+def add_canary(draft: Draft, dataset: Dataset) -> None:
     """Put a canary's ID where hospitals put patients: in a trial's element, a router's, and a creator."""
-    who = context.patient.patient_id
+    who = draft.patient.patient_id
     dataset.ClinicalTrialSubjectID = who
     dataset.private_block(0x0099, ROUTER, create=True).add_new(0x01, "LO", who)
     dataset.private_block(0x0099, f"DICOMAE PATIENT {who}", create=True).add_new(0x01, "LO", "YES")
 
 
-def _add(context: Context, dataset: Dataset, creator: str, block: str) -> None:
+def _add(draft: Draft, dataset: Dataset, creator: str, block: str) -> None:
     group, *elements = block.split()
     private = dataset.private_block(int(group, 16), creator, create=True)
     for element in elements:
         offset, vr = element.split(":")
         kind = crc32(f"{creator}/{offset}".encode()) % 20
-        if kind >= 16 and not context.maybe(0.04):  # a fifth of them is rare
+        if kind >= 16 and not draft.maybe(0.04):  # a fifth of them is rare
             continue
-        private.add_new(int(offset, 16), vr, _value(context, f"{creator}/{offset}", kind, vr))
+        private.add_new(int(offset, 16), vr, _value(draft, f"{creator}/{offset}", kind, vr))
 
 
-def _value(context: Context, name: str, kind: int, vr: str) -> Any:
+def _value(draft: Draft, name: str, kind: int, vr: str) -> Any:
     """A value whose behaviour `kind` decides: constant, by model, by protocol, noisy or empty."""
     if kind == 15:
         return None
-    varied = (
-        "" if kind < 8 else context.habit.name if kind < 10 else f"{context.habit.name}{context.part.form}"
-    )
+    varied = "" if kind < 8 else draft.habit.name if kind < 10 else f"{draft.habit.name}{draft.part.form}"
     number = crc32(f"{name}/{varied}".encode()) % 1000
     if vr in ("OB", "UN"):
         return number.to_bytes(2, "little") * (4 + number)
     if vr in ("CS", "LO", "SH", "ST", "LT"):
         return _WORDS[number % len(_WORDS)]
     if kind >= 12:
-        number = round(context.near(number, 0.15))
+        number = round(draft.near(number, 0.15))
     if vr in ("FL", "FD"):
         return number / 8
     if vr == "DS":
-        return context.habit.number(number / 8)
+        return draft.habit.number(number / 8)
     return str(number) if vr == "IS" else number

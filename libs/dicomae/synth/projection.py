@@ -5,7 +5,7 @@ References
 PS3.3 sections C.8.1 (CR), C.8.7 (X-ray angiography, radiofluoroscopy) and C.8.11 (DX, mammography).
 """
 
-from dicomae.synth.context import Context, Values
+from dicomae.synth.draft import Draft, Values
 from dicomae.synth.tomography import contrast
 
 # form: kV, mAs at the usual patient
@@ -18,13 +18,13 @@ _TECHNIQUE = {
 _PLATES = {"hand": "18CMX24CM", "joint": "24CMX30CM", "torso": "35CMX43CM", "pelvis": "35CMX43CM"}
 
 
-def _exposure(context: Context) -> Values:
-    voltage, charge = _TECHNIQUE[context.part.form]
-    thick = (context.patient.weight / 75) ** 0.8
-    charge = context.near(charge * thick, 0.25)
-    milliseconds = max(1, round(charge * context.near(4.0, 0.3)))
+def _exposure(draft: Draft) -> Values:
+    voltage, charge = _TECHNIQUE[draft.part.form]
+    thick = (draft.patient.weight / 75) ** 0.8
+    charge = draft.near(charge * thick, 0.25)
+    milliseconds = max(1, round(charge * draft.near(4.0, 0.3)))
     return {
-        "KVP": round(context.near(voltage, 0.04)),
+        "KVP": round(draft.near(voltage, 0.04)),
         "Exposure": max(1, round(charge)),
         "ExposureInuAs": round(charge * 1000),
         "ExposureTime": milliseconds,
@@ -32,41 +32,41 @@ def _exposure(context: Context) -> Values:
     }
 
 
-def _view(context: Context) -> str:
-    if context.part.form in ("torso", "heart"):
-        return context.pick(["PA", "AP", "LL"], [6, 3, 2])
-    return context.pick(["AP", "LL", "RL", "PA"], [6, 3, 1, 1])
+def _view(draft: Draft) -> str:
+    if draft.part.form in ("torso", "heart"):
+        return draft.pick(["PA", "AP", "LL"], [6, 3, 2])
+    return draft.pick(["AP", "LL", "RL", "PA"], [6, 3, 1, 1])
 
 
-def cr(context: Context) -> Values:
+def cr(draft: Draft) -> Values:
     """Series-level values of a computed radiography image."""
-    view, spacing = _view(context), context.pick([0.1, 0.143, 0.2])
-    grid = context.part.form in ("abdomen", "pelvis", "spine", "head")
+    view, spacing = _view(draft), draft.pick([0.1, 0.143, 0.2])
+    grid = draft.part.form in ("abdomen", "pelvis", "spine", "head")
     return {
-        **_exposure(context),
-        "ImageType": ["DERIVED" if context.habit.language == 0 else "ORIGINAL", "PRIMARY"],
-        "ViewPosition": view if context.maybe(0.85) else None,
+        **_exposure(draft),
+        "ImageType": ["DERIVED" if draft.habit.language == 0 else "ORIGINAL", "PRIMARY"],
+        "ViewPosition": view if draft.maybe(0.85) else None,
         "PatientOrientation": {"PA": ["R", "F"], "AP": ["L", "F"]}.get(view, ["A", "F"]),
-        "PlateType": context.pick(["ST-VI", "HR-V", "MD4.0"]),
+        "PlateType": draft.pick(["ST-VI", "HR-V", "MD4.0"]),
         "PhosphorType": None,
-        "CassetteOrientation": context.pick(["PORTRAIT", "LANDSCAPE"]),
-        "CassetteSize": _PLATES.get(context.part.form, "24CMX30CM"),
-        "PlateID": f"{context.rng.integers(10**6):06d}",
-        "Sensitivity": context.near(200, 0.35),
-        "RelativeXRayExposure": round(context.near(300, 0.4)),
-        "ExposureIndex": context.near(400, 0.4),
+        "CassetteOrientation": draft.pick(["PORTRAIT", "LANDSCAPE"]),
+        "CassetteSize": _PLATES.get(draft.part.form, "24CMX30CM"),
+        "PlateID": f"{draft.rng.integers(10**6):06d}",
+        "Sensitivity": draft.near(200, 0.35),
+        "RelativeXRayExposure": round(draft.near(300, 0.4)),
+        "ExposureIndex": draft.near(400, 0.4),
         "TargetExposureIndex": 400.0,
-        "DeviationIndex": float(context.rng.normal(0, 2)),
+        "DeviationIndex": float(draft.rng.normal(0, 2)),
         "ImagerPixelSpacing": [spacing, spacing],
-        "DistanceSourceToDetector": float(context.pick([1150, 1500, 1800])),
+        "DistanceSourceToDetector": float(draft.pick([1150, 1500, 1800])),
         "DistanceSourceToPatient": 1000.0,
         "FilterType": "NONE",
         "Grid": "IN" if grid else "NONE",
-        "FocalSpots": [context.pick([0.6, 1.2])],
-        "AcquisitionDeviceProcessingCode": f"{_code(context):04d}",
-        "AcquisitionDeviceProcessingDescription": f"{context.part.name},{view}",
+        "FocalSpots": [draft.pick([0.6, 1.2])],
+        "AcquisitionDeviceProcessingCode": f"{_code(draft):04d}",
+        "AcquisitionDeviceProcessingDescription": f"{draft.part.name},{view}",
         "CollimatorGridName": "12:1" if grid else None,
-        "BodyPartThickness": context.near(context.part.size * 0.55, 0.15),
+        "BodyPartThickness": draft.near(draft.part.size * 0.55, 0.15),
         "LossyImageCompression": "00",
         "BurnedInAnnotation": "NO",
         "PresentationLUTShape": "IDENTITY",
@@ -76,84 +76,84 @@ def cr(context: Context) -> Values:
     }
 
 
-def _code(context: Context) -> int:
-    return sum(map(ord, context.part.name)) % 1000
+def _code(draft: Draft) -> int:
+    return sum(map(ord, draft.part.name)) % 1000
 
 
-def dx(context: Context) -> Values:
+def dx(draft: Draft) -> Values:
     """Series-level values of a digital X-ray image for presentation."""
     return {
-        **cr(context),
+        **cr(draft),
         "PresentationIntentType": "FOR PRESENTATION",
-        "ImageLaterality": context.pick(["L", "R", "U"]),
+        "ImageLaterality": draft.pick(["L", "R", "U"]),
         "PixelIntensityRelationship": "LOG",
         "PixelIntensityRelationshipSign": 1,
         "DetectorType": "SCINTILLATOR",
         "DetectorConfiguration": "AREA",
         "DetectorID": "D1",
-        "DetectorTemperature": context.near(30, 0.1),
+        "DetectorTemperature": draft.near(30, 0.1),
         "FieldOfViewShape": "RECTANGLE",
         "FieldOfViewDimensions": [430, 430],
         "LossyImageCompression": "00",
         "RescaleType": "US",
         "PositionerType": "NONE",
-        "ImageAndFluoroscopyAreaDoseProduct": context.near(0.4, 0.4),
-        "AnatomicRegionSequence": [_region(context)],
+        "ImageAndFluoroscopyAreaDoseProduct": draft.near(0.4, 0.4),
+        "AnatomicRegionSequence": [_region(draft)],
     }
 
 
-def mg(context: Context) -> Values:
+def mg(draft: Draft) -> Values:
     """Series-level values of a mammography image."""
     return {
-        **dx(context),
+        **dx(draft),
         "PositionerType": "MAMMOGRAPHIC",
-        "PositionerPrimaryAngle": context.pick([0.0, 45.0]),
-        "ViewPosition": context.pick(["CC", "MLO"]),
-        "CompressionForce": context.near(90, 0.2),
-        "BodyPartThickness": context.near(55, 0.2),
+        "PositionerPrimaryAngle": draft.pick([0.0, 45.0]),
+        "ViewPosition": draft.pick(["CC", "MLO"]),
+        "CompressionForce": draft.near(90, 0.2),
+        "BodyPartThickness": draft.near(55, 0.2),
         "AnodeTargetMaterial": "TUNGSTEN",
         "FilterMaterial": "RHODIUM",
-        "OrganDose": context.near(0.015, 0.2),
-        "EntranceDoseInmGy": context.near(5, 0.2),
+        "OrganDose": draft.near(0.015, 0.2),
+        "EntranceDoseInmGy": draft.near(5, 0.2),
         "BreastImplantPresent": "NO",
         "PartialView": "NO",
         "OrganExposed": "BREAST",
     }
 
 
-def _region(context: Context) -> Values:
+def _region(draft: Draft) -> Values:
     return {
-        "CodeValue": f"T-{_code(context):05d}",
+        "CodeValue": f"T-{_code(draft):05d}",
         "CodingSchemeDesignator": "SRT",
-        "CodeMeaning": context.part.words[0].title(),
+        "CodeMeaning": draft.part.words[0].title(),
     }
 
 
-def _fluoroscopy(context: Context) -> Values:
-    voltage, _ = _TECHNIQUE[context.part.form]
-    rate = context.pick([3, 7.5, 15, 30], [2, 2, 6, 1])
-    frames = context.pick([1, 1, 2, 3, 4])
+def _fluoroscopy(draft: Draft) -> Values:
+    voltage, _ = _TECHNIQUE[draft.part.form]
+    rate = draft.pick([3, 7.5, 15, 30], [2, 2, 6, 1])
+    frames = draft.pick([1, 1, 2, 3, 4])
     values: Values = {
-        "KVP": round(context.near(min(110, voltage + 4), 0.08)),
-        "XRayTubeCurrent": round(context.near(420, 0.4)),
-        "ExposureTime": round(context.near(600, 0.5)),
-        "Exposure": round(context.near(60, 0.5)),
-        "AveragePulseWidth": context.near(7, 0.3),
-        "RadiationSetting": context.pick(["GR", "SC"]),
-        "RadiationMode": context.pick(["PULSED", "CONTINUOUS"], [6, 1]),
+        "KVP": round(draft.near(min(110, voltage + 4), 0.08)),
+        "XRayTubeCurrent": round(draft.near(420, 0.4)),
+        "ExposureTime": round(draft.near(600, 0.5)),
+        "Exposure": round(draft.near(60, 0.5)),
+        "AveragePulseWidth": draft.near(7, 0.3),
+        "RadiationSetting": draft.pick(["GR", "SC"]),
+        "RadiationMode": draft.pick(["PULSED", "CONTINUOUS"], [6, 1]),
         "TypeOfFilters": "STRIP",
-        "IntensifierSize": float(context.pick([160, 220, 320, 420])),
-        "FieldOfViewShape": context.pick(["ROUND", "RECTANGLE"]),
-        "FieldOfViewDimensions": [context.pick([160, 220, 320])],
-        "ImagerPixelSpacing": [0.154, 0.154] if context.maybe(0.5) else [0.2, 0.2],
+        "IntensifierSize": float(draft.pick([160, 220, 320, 420])),
+        "FieldOfViewShape": draft.pick(["ROUND", "RECTANGLE"]),
+        "FieldOfViewDimensions": [draft.pick([160, 220, 320])],
+        "ImagerPixelSpacing": [0.154, 0.154] if draft.maybe(0.5) else [0.2, 0.2],
         "GridAbsorbingMaterial": "LEAD",
-        "ImageAndFluoroscopyAreaDoseProduct": context.near(6, 0.6),
-        "DistanceSourceToDetector": context.near(1050, 0.08),
-        "DistanceSourceToPatient": context.near(740, 0.05),
-        "PixelIntensityRelationship": context.pick(["LIN", "LOG", "DISP"]),
+        "ImageAndFluoroscopyAreaDoseProduct": draft.near(6, 0.6),
+        "DistanceSourceToDetector": draft.near(1050, 0.08),
+        "DistanceSourceToPatient": draft.near(740, 0.05),
+        "PixelIntensityRelationship": draft.pick(["LIN", "LOG", "DISP"]),
         "PixelIntensityRelationshipSign": -1,
         "PatientOrientation": ["L", "F"],
-        "TableHeight": context.near(110, 0.15),
+        "TableHeight": draft.near(110, 0.15),
         "LossyImageCompression": "00",
         "RecommendedViewingMode": "NAT",
         "_frames": frames,
@@ -172,8 +172,8 @@ def _fluoroscopy(context: Context) -> Values:
     return values
 
 
-def _shutter(context: Context) -> Values:
-    size = context.matrix
+def _shutter(draft: Draft) -> Values:
+    size = draft.matrix
     return {
         "ShutterShape": "RECTANGULAR",
         "ShutterLeftVerticalEdge": 1,
@@ -184,20 +184,20 @@ def _shutter(context: Context) -> Values:
     }
 
 
-def xa(context: Context) -> Values:
+def xa(draft: Draft) -> Values:
     """Series-level values of an angiographic run."""
-    subtracted = context.part.form != "heart" and context.maybe(0.5)
+    subtracted = draft.part.form != "heart" and draft.maybe(0.5)
     values: Values = {
-        **_fluoroscopy(context),
-        **contrast(context),
-        **_shutter(context),
+        **_fluoroscopy(draft),
+        **contrast(draft),
+        **_shutter(draft),
         "ImageType": ["ORIGINAL", "PRIMARY", "SINGLE PLANE"],
-        "PositionerMotion": context.pick(["STATIC", "DYNAMIC"], [9, 1]),
-        "PositionerPrimaryAngle": float(context.rng.normal(0, 28)),
-        "PositionerSecondaryAngle": float(context.rng.normal(0, 18)),
-        "EstimatedRadiographicMagnificationFactor": context.near(1.4, 0.06),
+        "PositionerMotion": draft.pick(["STATIC", "DYNAMIC"], [9, 1]),
+        "PositionerPrimaryAngle": float(draft.rng.normal(0, 28)),
+        "PositionerSecondaryAngle": float(draft.rng.normal(0, 18)),
+        "EstimatedRadiographicMagnificationFactor": draft.near(1.4, 0.06),
         "CalibrationImage": "NO",
-        "AcquiredImageAreaDoseProduct": context.near(2, 0.5),
+        "AcquiredImageAreaDoseProduct": draft.near(2, 0.5),
     }
     if subtracted:
         values["MaskSubtractionSequence"] = [{"MaskOperation": "AVG_SUB", "MaskFrameNumbers": [1]}]
@@ -205,17 +205,17 @@ def xa(context: Context) -> Values:
     return values
 
 
-def rf(context: Context) -> Values:
+def rf(draft: Draft) -> Values:
     """Series-level values of a radiofluoroscopic exposure."""
-    column = context.pick([0.0, 15.0, -30.0, 90.0])
+    column = draft.pick([0.0, 15.0, -30.0, 90.0])
     return {
-        **_fluoroscopy(context),
+        **_fluoroscopy(draft),
         "ImageType": ["ORIGINAL", "PRIMARY", "SINGLE PLANE"],
-        "ContrastBolusAgent": context.pick(["BARIUM", "Gastrografin", ""]),
-        "ContrastBolusRoute": context.pick(["ORAL", "RECTAL"]),
+        "ContrastBolusAgent": draft.pick(["BARIUM", "Gastrografin", ""]),
+        "ContrastBolusRoute": draft.pick(["ORAL", "RECTAL"]),
         "ColumnAngulation": column,
-        "TableAngle": context.pick([0.0, 45.0, 90.0]),
+        "TableAngle": draft.pick([0.0, 45.0, 90.0]),
         "TomoLayerHeight": None,
         "DistanceSourceToDetector": 1150.0,
-        **(_shutter(context) if context.maybe(0.5) else {}),
+        **(_shutter(draft) if draft.maybe(0.5) else {}),
     }

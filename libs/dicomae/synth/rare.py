@@ -6,7 +6,7 @@ from zlib import crc32
 from pydicom.datadict import dictionary_VM, dictionary_VR, tag_for_keyword
 from pydicom.dataset import Dataset
 
-from dicomae.synth.context import Context, Values
+from dicomae.synth.draft import Draft, Values
 
 # What a hospital or a standard fixes once and for all; a habit writes it always or never.
 CONSTANT: Values = {
@@ -130,33 +130,33 @@ def _known() -> tuple[tuple[str, str, int], ...]:
     return tuple(known)
 
 
-def draw(context: Context) -> Values:
+def draw(draft: Draft) -> Values:
     """Values of `CONSTANT` and of this series' rare elements; later the habit drops what it never writes."""
     values = dict(CONSTANT)
     known = _known()
-    for _ in range(int(context.rng.poisson(_PER_SERIES))):
+    for _ in range(int(draft.rng.poisson(_PER_SERIES))):
         # The square makes some much rarer than others.
-        keyword, vr, count = known[int(len(known) * context.rng.random() ** 2)]
-        made = [_value(context, keyword, vr) for _ in range(count)]
-        values[keyword] = None if context.maybe(0.15) else made if count > 1 else made[0]
+        keyword, vr, count = known[int(len(known) * draft.rng.random() ** 2)]
+        made = [_value(draft, keyword, vr) for _ in range(count)]
+        values[keyword] = None if draft.maybe(0.15) else made if count > 1 else made[0]
     return values
 
 
-def _value(context: Context, keyword: str, vr: str) -> object:
+def _value(draft: Draft, keyword: str, vr: str) -> object:
     """A value that fits the VR; the keyword decides its size, so that it means something."""
     base = crc32(keyword.encode()) % 400 + 1
-    number = round(context.near(base, 0.2))
+    number = round(draft.near(base, 0.2))
     if vr == "SQ":
         code = {"CodeValue": f"R{base}", "CodingSchemeDesignator": "99LOCAL", "CodeMeaning": keyword[:60]}
-        return [code] if context.maybe(0.7) else []
+        return [code] if draft.maybe(0.7) else []
     texts: dict[str, object] = {
-        "CS": context.pick(["YES", "NO", "NONE", "OTHER"]),
-        "DA": f"{context.study.year}{base % 12 + 1:02d}{base % 28 + 1:02d}",
+        "CS": draft.pick(["YES", "NO", "NONE", "OTHER"]),
+        "DA": f"{draft.study.year}{base % 12 + 1:02d}{base % 28 + 1:02d}",
         "TM": f"{base % 24:02d}{number % 60:02d}00",
-        "DT": f"{context.study.year}0{base % 9 + 1}12101500",
+        "DT": f"{draft.study.year}0{base % 9 + 1}12101500",
         "PN": "SOMEBODY^MADE UP",
         "AE": "ROUTER_1",
-        "UI": context.uid(keyword),
+        "UI": draft.uid(keyword),
         "FD": number / 4,
         "FL": number / 4,
         "DS": number / 4,
@@ -166,10 +166,10 @@ def _value(context: Context, keyword: str, vr: str) -> object:
     return texts.get(vr, f"{keyword[:12]} {number % 5}")
 
 
-def add_overlay(context: Context, dataset: Dataset) -> None:
+def add_overlay(draft: Draft, dataset: Dataset) -> None:
     """Now and then an overlay (PS3.3 C.9.2) in group 6000, and sometimes a second one in 6002."""
-    planes = context.pick([0, 1, 2], [0.97, 0.02, 0.01])
-    size = context.matrix
+    planes = draft.pick([0, 1, 2], [0.97, 0.02, 0.01])
+    size = draft.matrix
     for group in range(0x6000, 0x6000 + 2 * planes, 2):
         for element, vr, value in (
             (0x0010, "US", size),

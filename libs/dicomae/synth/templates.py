@@ -19,8 +19,8 @@ from pydicom.multival import MultiValue
 from pydicom.tag import BaseTag
 
 from dicomae.synth.bodyparts import PARTS
-from dicomae.synth.context import Context
 from dicomae.synth.dataset import SeriesTruth, make_series
+from dicomae.synth.draft import Draft
 from dicomae.synth.habits import HABITS
 from dicomae.synth.patients import make_patient
 from dicomae.synth.plan import make_plan
@@ -66,8 +66,8 @@ def make_templates(seed: int) -> Templates:
         patient = make_patient(seed, study.patient, study.sex, study.birth_year)
         for series in study.series:
             part, habit = PARTS[series.part], HABITS[study.habit]
-            context = Context(seed, study, series, patient, part, habit, _MATRIX, rng)
-            truth, instances = make_series(context)
+            draft = Draft(seed, study, series, patient, part, habit, _MATRIX, rng)
+            truth, instances = make_series(draft)
             rows += [
                 _row(made.dataset, made.syntax, made.frames is not None, truth, part.name)
                 for made in instances

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from dicomae.dicom import charset, vr
 
-LITTLE = vr.Context(little_endian=True, encodings=("latin_1",))
-BIG = vr.Context(little_endian=False, encodings=("latin_1",))
+LITTLE = vr.ValueEncoding(little_endian=True, codecs=("latin_1",))
+BIG = vr.ValueEncoding(little_endian=False, codecs=("latin_1",))
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_big_endian_turns_numbers_and_leaves_text(name, value, text):
 )
 def test_what_cannot_be_read_says_why_without_the_value(name, value, encodings, reason):
     with pytest.raises(vr.UnreadableValue, match=f"^{reason}$"):
-        vr.text_of(name, value, vr.Context(True, encodings))
+        vr.text_of(name, value, vr.ValueEncoding(True, encodings))
 
 
 @given(st.lists(st.floats(width=32), min_size=1, max_size=5))
@@ -134,9 +134,9 @@ def test_text_of_float32_is_the_shortest_that_comes_back(numbers):
     ],
 )
 def test_character_sets(terms, value, text):
-    context = vr.Context(True, charset.encodings_of(terms))
+    encoding = vr.ValueEncoding(True, charset.encodings_of(terms))
     expected = value.decode("iso8859_5").rstrip() if text is None else text
-    assert vr.text_of("PN", value, context) == expected
+    assert vr.text_of("PN", value, encoding) == expected
 
 
 @pytest.mark.parametrize(
@@ -153,16 +153,16 @@ def test_character_sets(terms, value, text):
 )
 def test_where_an_escape_sequence_loses_its_effect(name, value, text):
     """PS3.5, 6.1.2.5.3: `^` and `=` in names alone, a backslash where it parts values."""
-    context = vr.Context(True, charset.encodings_of(b"\\ISO 2022 IR 101"))
-    assert vr.text_of(name, value, context) == text
+    encoding = vr.ValueEncoding(True, charset.encodings_of(b"\\ISO 2022 IR 101"))
+    assert vr.text_of(name, value, encoding) == text
 
 
 def test_a_long_value_of_escape_sequences_is_not_taken_apart():
-    context = vr.Context(True, charset.encodings_of(b"\\ISO 2022 IR 101"))
+    encoding = vr.ValueEncoding(True, charset.encodings_of(b"\\ISO 2022 IR 101"))
     escaped = b"\x1b-B\xae" * ((1 << 18) + 1)
     with pytest.raises(vr.UnreadableValue, match="undecodable"):
-        vr.text_of("UT", escaped, context)
-    assert vr.text_of("UT", escaped[4:], context) == "Ž" * (1 << 18)
+        vr.text_of("UT", escaped, encoding)
+    assert vr.text_of("UT", escaped[4:], encoding) == "Ž" * (1 << 18)
 
 
 def test_encodings_never_fail_and_are_never_empty():

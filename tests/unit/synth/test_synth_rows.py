@@ -8,8 +8,8 @@ import pytest
 from dicomae.headers.parse import parse_headers
 from dicomae.synth import templates
 from dicomae.synth.bodyparts import PARTS
-from dicomae.synth.context import Context
 from dicomae.synth.dataset import make_series
+from dicomae.synth.draft import Draft
 from dicomae.synth.habits import HABITS
 from dicomae.synth.patients import make_patient
 from dicomae.synth.plan import make_plan
@@ -78,8 +78,8 @@ def test_template_texts_are_those_of_the_header_kernel() -> None:
         patient = make_patient(3, study.patient, study.sex, study.birth_year)
         for series in study.series:
             part, habit = PARTS[series.part], HABITS[study.habit]
-            context = Context(3, study, series, patient, part, habit, 16, rng)
-            for made in make_series(context)[1]:
+            draft = Draft(3, study, series, patient, part, habit, 16, rng)
+            for made in make_series(draft)[1]:
                 elements, vrs = templates.elements_of(made.dataset)
                 if made.frames is not None:
                     put_pixels(made.dataset, made.frames, made.syntax)

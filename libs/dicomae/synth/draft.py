@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Context:
+class Draft:
     """A series about to be made.
 
     `rng` belongs to the study. Its series draw from it in their order, so no other study matters.
