@@ -1,6 +1,6 @@
-"""Cluster the training part by K-medoids for every K, and assign all rows to the medoids found.
+"""Find K medoids of the training split for every K, and assign all rows to the nearest of them.
 
-Both in the original and in the compressed space, for each feature set.
+It does so for each feature set, with the original rows and with the compressed ones.
 
   .venv/bin/python jobs/cluster.py --tables DIR
 """

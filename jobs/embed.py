@@ -1,6 +1,6 @@
-"""Compress every row of headers with the chosen encoders into embeddings.
+"""Compress every row of headers with the chosen models: an embedding for each row and model.
 
-Rows that a model has embedded already are left alone, so a nightly run embeds what is new.
+A row that a model has already embedded is left as it is, so a nightly run embeds only the new ones.
 
   .venv/bin/python jobs/embed.py --tables DIR
 """

@@ -1,6 +1,7 @@
-"""Measure whether compressed data groups as well as original data, on the test part.
+"""Measure on the test split whether compressed rows group as well as original rows.
 
-Three ways: as in the paper; without the label tags among the features; with declared body parts alone.
+It does so in three ways: as the paper does; without the tags of funnel.labels (Modality and
+BodyPartExamined) among the features; and with those rows alone whose file declares the body part.
 
   .venv/bin/python jobs/evaluate.py --tables DIR
 """

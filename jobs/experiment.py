@@ -1,7 +1,7 @@
 """The whole method in one session: from a folder of DICOM files to the paper's Table I and a report.
 
-Runs ingest, sample, tag_statistics, fit_features, train, embed, cluster, evaluate and report, in order.
-What is up to date is not done again, so after an interruption the same call goes on.
+It runs the jobs ingest, sample, tag_statistics, fit_features, train, embed, cluster, evaluate and report, in
+this order. A job that is up to date is not run again, so after an interruption the same call goes on.
 
   .venv/bin/python jobs/experiment.py --source DIR --tables DIR
 """

@@ -1,6 +1,7 @@
-"""Fit the feature specification on the training part: bounds, vocabularies and the order of columns.
+"""Fit the feature specifications on the training split: bounds, vocabularies and the order of columns.
 
-Two feature sets: all, and without_labels, which leaves out the tags that the evaluation compares with.
+There are two feature sets: all has every feature, and without_labels leaves out the tags of funnel.labels
+(Modality and BodyPartExamined), with which the evaluation compares.
 
   .venv/bin/python jobs/fit_features.py --tables DIR
 """

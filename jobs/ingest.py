@@ -1,12 +1,13 @@
 """Read the headers of DICOM files into the tables headers and files.
 
-Only what is new or changed since the last run is read; pixel data never is. Each file ends as exactly
-one row of `files`: parsed, duplicate, duplicate_uid_conflict or quarantined with its reason. SIGTERM
-ends a listing at once, and reading after the next commit (ingest.files_per_commit); run it again to go on.
+It reads the files that are new or have changed since the last run, and never their pixel data. Each file has
+exactly one row in `files`, whose status is parsed, duplicate, duplicate_uid_conflict or quarantined; a
+quarantined file has a reason, such as truncated. SIGTERM ends a listing at once, and reading after the next
+commit (ingest.files_per_commit); the same call goes on from there.
 
-  .venv/bin/python jobs/ingest.py --source /pacs --tables DIR             a folder, archives in it inside
+  .venv/bin/python jobs/ingest.py --source /pacs --tables DIR             a folder and its archives
   .venv/bin/python jobs/ingest.py --source /pacs --tables DIR --conf-file conf/nightly.toml
-                                                                          nights: trusts unchanged folders
+                                                    at night: leaves out folders that have not changed
   .venv/bin/python jobs/ingest.py --source s3://bucket/pacs --tables DIR  an object store
   .venv/bin/python jobs/ingest.py --source /pacs --tables 's3://bucket/dicomae?region=eu-south-1'
   .venv/bin/python jobs/ingest.py --source /media/cd/DICOMDIR --tables DIR
@@ -27,9 +28,18 @@ from dicomae.runtime.summary import Counts
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--source", help="folder, archive, DICOMDIR or file: a path or URI; - reads paths, one a line or NUL")
-    add("--inventory", help="list of the source's files (Parquet, CSV, S3 Inventory's manifest.json)")
-    add("--table", help="headers that others have extracted: a Parquet file, a folder of them, a Delta table")
+    add(
+        "--source",
+        help="path or URI of a folder, archive, DICOMDIR or file; - reads paths from standard input",
+    )
+    add(
+        "--inventory",
+        help="list of the source's files (Parquet, CSV or the manifest.json of S3 Inventory)",
+    )
+    add(
+        "--table",
+        help="headers that others have extracted: a Parquet file, a folder of such files or a Delta table",
+    )
     add("--columns", type=Path, help="the table's column map (TOML; conf/columns has some)")
 
 

@@ -1,4 +1,4 @@
-"""Write the report: one HTML file with everything that was read, chosen, trained and measured.
+"""Write the report: one HTML file that shows what was read, chosen, trained and measured.
 
 .venv/bin/python jobs/report.py --tables DIR [--out FILE.html]
 """

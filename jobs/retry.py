@@ -1,4 +1,4 @@
-"""Read quarantined files again: all, or those of the given reasons, as after a mended disk or rule.
+"""Read quarantined files again: all of them, or those with the given reasons, as when a disk was mended.
 
 .venv/bin/python jobs/retry.py --tables DIR [--reason truncated --reason permission]
 """
@@ -17,9 +17,9 @@ from dicomae.runtime.summary import Counts
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     codes = [reason.value for reason in Reason]
     parser.add_argument(
-        "--source", default="/", help="only what is below this folder (default: /, any local)"
+        "--source", default="/", help="read only files below this folder (default: /, all local files)"
     )
-    text = f"take up only these (may be given again): {', '.join(codes)}"
+    text = f"read only files with this reason (can be given several times): {', '.join(codes)}"
     parser.add_argument("--reason", action="append", default=[], choices=codes, metavar="CODE", help=text)
 
 

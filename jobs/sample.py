@@ -1,4 +1,4 @@
-"""Choose the sample: eligible instances, balanced by Modality, split into train, validation and test.
+"""Choose the sample: up to sample.per_modality instances of each Modality, in train, validation and test.
 
 .venv/bin/python jobs/sample.py --tables DIR
 """

@@ -1,4 +1,4 @@
-"""Count how each tag is used, in the archive and in the sample, and decide which become features.
+"""Count how each tag is used, in all headers and in the sample, and decide which tags become features.
 
 .venv/bin/python jobs/tag_statistics.py --tables DIR
 """

@@ -1,4 +1,4 @@
-"""Train the autoencoder candidates on the sample and keep the best of each feature set.
+"""Train every candidate of the autoencoder on the sample, and keep the best one of each feature set.
 
 .venv/bin/python jobs/train.py --tables DIR
 """

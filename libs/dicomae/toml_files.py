@@ -1,4 +1,4 @@
-"""A TOML file as text and as tables; one that extends another has the other's keys too."""
+"""A TOML file as text and as tables; a file that extends another has the keys of the other too."""
 
 import tomllib
 from pathlib import Path
@@ -8,18 +8,22 @@ from dicomae.errors import UsageError
 
 
 def read_toml(path: Path, missing: str) -> dict[str, Any]:
-    """The tables of a TOML file; `missing` is what to say where it is not there.
+    """The tables of a TOML file.
+
+    Parameters
+    ----------
+    missing : what the error says when there is no such file: "no such file; conf/columns has some".
 
     Raises
     ------
     UsageError
-        It is not there, or no TOML.
+        There is no such file, or it is no TOML.
     """
     return parse_toml(read_text(path, missing), path)
 
 
 def read_text(path: Path, missing: str) -> str:
-    """As `read_toml`, before it is parsed."""
+    """The text of a TOML file; see `read_toml`."""
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -29,7 +33,7 @@ def read_text(path: Path, missing: str) -> str:
 
 
 def parse_toml(text: str, path: Path) -> dict[str, Any]:
-    """The tables of a TOML text, of the file `path`; raises UsageError where it is no TOML."""
+    """The tables of the text that the file `path` holds; raises UsageError when it is no TOML."""
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -45,7 +49,7 @@ def read_extended(path: Path, missing: str) -> dict[str, Any]:
     Raises
     ------
     UsageError
-        A file is not there (see `missing` of `read_toml`), is no TOML, or extends itself.
+        A file is not there or is no TOML (see `read_toml`), or it extends itself.
     """
     return _read_extended(path, missing, seen=())
 

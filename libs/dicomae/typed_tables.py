@@ -29,7 +29,7 @@ def build(cls: type[T], tables: dict[str, Any], where: str) -> T:
 
 
 def out_of_range(where: str, key: str, value: object, allowed: str) -> UsageError:
-    """The error of a value that is not what may be: `conf.toml: key 'training.epochs' must be …, not 0`."""
+    """The error "conf.toml: key 'training.epochs' must be at least 1, not 0" of a value out of range."""
     shown = list(value) if isinstance(value, tuple) else value
     return UsageError(f"{where}: key '{key}' must be {allowed}, not {shown!r}")
 
@@ -72,7 +72,7 @@ def _wanted(hint: Any) -> str:
 
 
 def _out_of_range(section: Any, key: str) -> Iterator[tuple[str, object, str]]:
-    """Key, value and what may be of each value of `section`, and of those inside it, that may not be."""
+    """Key, value and range of each value in `section`, or in a section inside it, that is out of range."""
     prefix = f"{key}." if key else ""
     for name, hint in typing.get_type_hints(type(section), include_extras=True).items():
         value = getattr(section, name)

@@ -1,7 +1,7 @@
-"""The process that starts Spark's Python workers, quiet about those that Spark lets go.
+"""The process that starts Spark's Python workers, without the traceback that Spark's own prints.
 
-Spark ends a worker that has been idle for a minute by closing its socket. Over a socket file the worker's
-farewell then fails, for which Spark's own daemon prints a traceback: nothing went wrong.
+When a worker has been idle for a minute, Spark closes its socket. If the socket is a socket file, the
+worker's last message fails, and Spark's own daemon prints a traceback, though nothing went wrong.
 """
 
 import socket
@@ -14,7 +14,7 @@ Worker = Callable[[socket.socket, bool], int]
 
 
 def quiet(worker: Worker, sock: socket.socket, authenticated: bool) -> int:
-    """What `worker` returns, an exit code; 1 where nobody listens any more."""
+    """The exit code of `worker`; 1 when Spark has closed the socket."""
     try:
         return worker(sock, authenticated)
     except BrokenPipeError:

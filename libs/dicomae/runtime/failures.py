@@ -1,6 +1,7 @@
-"""One sentence for a failure of Spark, Java, a disk or a table; where it happened goes to a file.
+"""One sentence for a failure of Spark, Java, a disk or a table; the traceback goes to a file.
 
-Messages of other libraries may quote data, so they are searched for known causes and never shown.
+Messages of other libraries may quote data. They are searched for the signs of known causes, and never shown:
+"No space left on device" in a message becomes "a disk is full …".
 """
 
 import traceback
@@ -23,7 +24,7 @@ _CAUSES = (
     ("JAVA_GATEWAY_EXITED", "Java did not start; it must be 17 or newer, on PATH or in JAVA_HOME"),
     ("No space left on device", "a disk is full (of --tables, or of Spark's temporary files); free space"),
     ("OutOfMemoryError", "the JVM has too little memory; raise spark.driver_memory or the executors' memory"),
-    (": cannot be opened (", _SOURCE),  # `dicom.source`
+    (": cannot be opened (", _SOURCE),  # from `sources.uris`
     ("no jar of CLASSPATH", _SOURCE),
     ("Generic S3 error", _STORE),
     ("AWS Error", _STORE),
@@ -44,7 +45,7 @@ _CONNECTION_LOST = (Py4JNetworkError, ConnectionRefusedError, ConnectionResetErr
 
 
 def sentence(error: BaseException, root: Location) -> str:
-    """What went wrong in words, without any message that could hold a patient's value."""
+    """What went wrong, what to do and where the traceback is, without a word of another library's message."""
     places = _kept(error, root)
     if stopping.CAME.is_set():
         return f"ended by SIGTERM, which came to Java too; run again to go on ({places})"
@@ -61,14 +62,14 @@ def sentence(error: BaseException, root: Location) -> str:
 
 
 def _is_java_lost(cause: BaseException) -> bool:
-    """Whether Java no longer answers; Py4J then raises its own error without what Java would have said."""
+    """Whether Java has ended: Py4J's error then has nothing of what Java said."""
     if type(cause) is Py4JError:
         return "Trace:" not in str(cause)
     return isinstance(cause, _CONNECTION_LOST) or (isinstance(cause, Py4JJavaError) and not _text(cause))
 
 
 def _text(cause: BaseException) -> str:
-    """The message; "" of an error of Java that has ended since, for Java alone knows it."""
+    """The message. It is "" when it was Java's and Java has ended, for Py4J asks Java for it."""
     try:
         return str(cause)
     except (Py4JError, OSError):
@@ -76,6 +77,7 @@ def _text(cause: BaseException) -> str:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
+    """The error, the error that caused it, and so on."""
     seen: set[int] = set()
     current: BaseException | None = error
     while current is not None and id(current) not in seen:
@@ -85,6 +87,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _kept(error: BaseException, root: Location) -> str:
+    """Where the traceback is: in the file `PLACES`, or in words when that cannot be written."""
     lines = [type(error).__name__ + "\n", *traceback.format_tb(error.__traceback__)]
     path = root / PLACES
     try:

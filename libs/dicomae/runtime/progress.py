@@ -1,4 +1,4 @@
-"""What a person or a log sees of long work: bars on a terminal, lines elsewhere; standard error only."""
+"""What a person or a log sees of long work, on standard error: bars on a terminal, lines anywhere else."""
 
 import sys
 import threading
@@ -16,26 +16,26 @@ _LINE_SECONDS = 15.0
 
 
 class Seen(NamedTuple):
-    """How far work has come: of a `total`, where that is known; `detail` is what else is worth telling."""
+    """How far work has come."""
 
     done: int
-    total: int | None = None
-    detail: str = ""
+    total: int | None = None  # None: not known
+    detail: str = ""  # what else is worth telling: "3 quarantined, 12 MB"
 
 
 def note(text: str) -> None:
-    """One line to standard error, above a bar that may be there."""
+    """Write one line to standard error; a bar that is being drawn stays below it."""
     tqdm.write(text, file=sys.stderr)
 
 
 def bar(title: str, total: int | None, unit: str) -> "tqdm[Any]":
-    """A bar for work that the driver does itself; nothing where standard error is no terminal."""
+    """A bar for work that the driver does itself; it is drawn only on a terminal."""
     return tqdm(total=total, desc=f"  {title}", unit=unit, file=sys.stderr, leave=False, disable=None)
 
 
 @contextmanager
 def step(spark: SparkSession, title: str) -> Iterator[None]:
-    """Show how many of Spark's tasks are done while the block runs, and its seconds afterwards."""
+    """While the block runs, show how many of Spark's tasks are done; afterwards, how long it took."""
     with _watched(title, " tasks", partial(_tasks, spark)) as started:
         yield
     note(f"  {title}: {time.monotonic() - started:.1f} s")
@@ -43,7 +43,7 @@ def step(spark: SparkSession, title: str) -> Iterator[None]:
 
 @contextmanager
 def files(title: str, look: Callable[[], Seen]) -> Iterator[None]:
-    """Show how many files are done, at what rate and for how long still; afterwards what it came to."""
+    """While the block runs, show the files done, the rate and the time left; afterwards, the totals."""
     with _watched(title, " files", look) as started:
         yield
     seconds, seen = time.monotonic() - started, look()
@@ -53,7 +53,7 @@ def files(title: str, look: Callable[[], Seen]) -> Iterator[None]:
 
 @contextmanager
 def _watched(title: str, unit: str, look: Callable[[], Seen]) -> Iterator[float]:
-    """Tell what `look` sees until the block ends; gives the time at which it began."""
+    """Show what `look` returns until the block ends; the value of the block is the time when it began."""
     started, ended = time.monotonic(), threading.Event()
     watch = _draw if sys.stderr.isatty() else _tell
     watcher = threading.Thread(target=watch, args=(title, unit, look, ended), daemon=True)
@@ -80,7 +80,7 @@ def _tell(title: str, unit: str, look: Callable[[], Seen], ended: threading.Even
 
 
 def in_words(seen: Seen, unit: str, seconds: float) -> str:
-    """How far work has come after so many seconds, at what rate, and how long it still takes at that rate."""
+    """What is done after so many seconds: "1,200 of 5,000 files, 300 files/s, 00:12 left"."""
     rate = seen.done / seconds
     total = seen.total if seen.total and seen.done <= seen.total else None  # an archive holds many files
     told = [f"{seen.done:,} of {total:,}{unit}" if total else f"{seen.done:,}{unit}"]

@@ -1,4 +1,4 @@
-"""What PySpark and Py4J print where Java ends or Ctrl-C comes: the job says it in one sentence."""
+"""Keeps PySpark and Py4J from printing tracebacks when Java ends or Ctrl-C comes; the job says a sentence."""
 
 import logging
 import sys
@@ -8,18 +8,19 @@ from typing import Any
 
 
 def log_to_standard_error() -> None:
-    """Log what libraries warn of, but no traceback of Py4J, which raises what it logs."""
+    """Log the warnings of libraries, but not the tracebacks that Py4J logs: it raises the same errors too."""
     logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     for handler in logging.root.handlers:
         handler.addFilter(_is_news)
 
 
 def _is_news(record: logging.LogRecord) -> bool:
+    """Whether a record is anything but a traceback of Py4J."""
     return record.exc_info is None or Path(record.pathname).parent.name != "py4j"
 
 
 def hush_end_of_connection(server: BaseServer) -> None:
-    """Let a server, as PySpark's of accumulators, print no traceback where the other side has ended."""
+    """Let a server, such as PySpark's of accumulators, print no traceback when the other side has ended."""
     tell = server.handle_error
 
     def handle_error(request: Any, client_address: Any) -> None:

@@ -1,4 +1,4 @@
-"""A Spark session that knows Delta, the same under spark-submit and under plain Python."""
+"""A Spark session with Delta, the same whether spark-submit or plain Python starts the job."""
 
 import os
 import sys
@@ -13,12 +13,12 @@ from dicomae.config import SparkConfig
 from dicomae.errors import UsageError
 from dicomae.runtime import quiet
 
-# The checkout: `conf/spark-defaults.conf` and the default `.jars` lie there.
+# The checkout, which has `conf/spark-defaults.conf` and the default folder of jars, `.jars`.
 HOME = Path(dicomae.__file__).resolve().parents[2]
 
 
 def start(app_name: str, config: SparkConfig) -> SparkSession:
-    """A session with the Delta jars, extension and catalog.
+    """A session with the Delta jars, extension and catalog; `app_name` is what Spark's pages call it.
 
     Raises
     ------
@@ -50,7 +50,7 @@ def start(app_name: str, config: SparkConfig) -> SparkSession:
 
 
 def submitted() -> bool:
-    """Whether spark-submit has started this process, and its JVM already."""
+    """Whether spark-submit started this process; then the JVM is already there."""
     return "PYSPARK_GATEWAY_PORT" in os.environ
 
 
@@ -70,7 +70,7 @@ def _defaults(path: Path) -> dict[str, str]:
 def _add_to_driver(jars: list[Path]) -> None:
     """Put jars on the running driver's class path, as spark-submit does with `--jars`.
 
-    Setting `spark.jars` from Python reaches the executors alone once the driver's JVM runs.
+    When the driver's JVM already runs, `spark.jars` set from Python reaches the executors alone.
     """
     SparkContext._ensure_initialized()
     jvm: Any = SparkContext._jvm

@@ -1,4 +1,4 @@
-"""SIGTERM: what Ctrl-C is, or where an ingest reads and commits, a wish: it ends after its next commit."""
+"""What SIGTERM does: it ends a job as Ctrl-C does, and an ingest that reads files after its next commit."""
 
 import signal
 import threading
@@ -8,11 +8,12 @@ from types import FrameType
 
 from dicomae.runtime.progress import note
 
-CAME = threading.Event()  # SIGTERM has come to this process; perhaps to all of its group, Java among them
+# Set when SIGTERM comes to this process. It may have come to the whole process group, and so to Java too.
+CAME = threading.Event()
 
 
 def interrupt_on_sigterm() -> None:
-    """Let SIGTERM do from here on what Ctrl-C does, so that the job ends with a sentence."""
+    """Let SIGTERM do what Ctrl-C does from now on, so that the job ends with a sentence."""
     signal.signal(signal.SIGTERM, _interrupt)
 
 
@@ -26,9 +27,10 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 @contextmanager
 def interrupted_afterwards() -> Iterator[None]:
-    """Where SIGTERM or Ctrl-C comes while the block runs, KeyboardInterrupt is raised at its end.
+    """When SIGTERM or Ctrl-C comes while the block runs, raise KeyboardInterrupt at the end of the block.
 
-    A Java that is starting would stay for ever: PySpark removes the folder in which it is to say where it is.
+    The block starts Java. If it were interrupted, Java would stay for ever: PySpark would remove the folder
+    in which Java writes its port.
     """
     came = threading.Event()
 
@@ -51,7 +53,7 @@ def interrupted_afterwards() -> Iterator[None]:
 
 @contextmanager
 def on_sigterm(stop: threading.Event) -> Iterator[None]:
-    """Let SIGTERM set `stop` while the block runs; for the main thread, where Python has its signals."""
+    """Let SIGTERM set `stop` while the block runs; only Python's main thread may call it."""
 
     def wish(_: int, __: FrameType | None) -> None:
         note("  SIGTERM: ends after the next commit")

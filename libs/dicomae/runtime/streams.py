@@ -1,6 +1,7 @@
-"""Standard error under spark-submit, which sends that of Python to its own standard output.
+"""Standard error of a job that spark-submit started.
 
-The driver's JVM has the true one, so that what is written there stays apart from a job's last line.
+spark-submit sends Python's standard error to its own standard output, where a job's last line goes. So what
+Python writes to standard error is handed to the driver's JVM, which has the true one.
 """
 
 import io
@@ -14,7 +15,7 @@ from dicomae.runtime import session
 
 
 class _OfTheDriver(io.TextIOBase):
-    """The JVM's standard error; as UTF-8, whatever the JVM's own encoding is."""
+    """The JVM's standard error. It is written in UTF-8, whatever the JVM's own encoding is."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
@@ -30,7 +31,7 @@ class _OfTheDriver(io.TextIOBase):
 
 
 def keep_errors_apart() -> None:
-    """Let `sys.stderr` be the true standard error under spark-submit too."""
+    """Make `sys.stderr` the true standard error when spark-submit started this process."""
     if session.submitted():
         SparkContext._ensure_initialized()
         jvm: Any = SparkContext._jvm

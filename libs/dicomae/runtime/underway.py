@@ -1,9 +1,11 @@
-"""Runs that have begun and not ended, as notes below `_underway`.
+"""Runs that have begun and not ended: each has a note, such as `_underway/20261201T021500-train-5ef2a1.json`.
 
-What an interrupted run wrote names it as `run_id`; its note lets the next run give it a row of `runs`, and
-remove what it staged. A run holds the lock of its note, and the kernel lets go of that however the process
-ends; where a file system has no locks, no run is taken for interrupted. On S3 there are none, and so no
-notes.
+Rows that an interrupted run wrote carry its `run_id`. From its note, the next run gives the interrupted run
+its row of `runs`, and removes the files that it staged.
+
+A run holds a lock on its note. The kernel releases the lock when the process ends, even by SIGKILL: a note
+without a lock is that of an interrupted run. On a file system without locks no run is taken for interrupted.
+On S3, which has no locks, there are no notes.
 """
 
 import dataclasses
@@ -22,12 +24,17 @@ from dicomae.lake.location import Location
 from dicomae.lake.runs import Run
 
 FOLDER = "_underway"
-STAGING = "_staging"  # of folders named by their run, for what is no table yet
+STAGING = "_staging"  # has a folder for each run, with its files that belong to no table yet
 
 
 @contextmanager
 def noted(root: Location, run: Run, before: dict[str, int]) -> Iterator[None]:
-    """Keep a note while the block runs, and where it fails; `before` are the versions of what it writes."""
+    """Keep the run's note while the block runs, and also when the block fails.
+
+    Parameters
+    ----------
+    before : version of each table that the run writes, before it does.
+    """
     if not isinstance(root, Path):
         yield
         return
@@ -43,9 +50,9 @@ def noted(root: Location, run: Run, before: dict[str, int]) -> Iterator[None]:
 
 
 def record_interrupted(root: Location) -> None:
-    """Give each run that wrote and did not end its row of `runs`, without `finished`; forget the others.
+    """Give each interrupted run that changed a table its row of `runs`, in which `finished` is null.
 
-    The folders that they staged in go.
+    The notes of all interrupted runs are removed, and so are the files that they staged.
     """
     if not isinstance(root, Path):
         return
@@ -55,24 +62,24 @@ def record_interrupted(root: Location) -> None:
         except OSError:  # another run has just recorded it
             continue
         with file:
-            note = _abandoned(file)  # and ours until it is closed: of runs that begin at once one records it
+            note = _abandoned(file)  # locked until it is closed, so that one of several runs records it
             if note is not None:
                 _record(root, *note)
                 path.unlink()
 
 
 def changed(root: Location, before: dict[str, int]) -> dict[str, int]:
-    """The newest versions of these tables that are others than before."""
+    """The tables whose newest version is not the one in `before`, each with that newest version."""
     now = {table.name: delta.version(root, table) for table in tables.ALL if table.name in before}
     return {name: version for name, version in now.items() if version != before[name]}
 
 
 def _abandoned(file: TextIO) -> tuple[Run, dict[str, int]] | None:
-    """The note's run and its versions, where no process holds it any more."""
+    """The run of a note, and its table versions; None while a process holds the note."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         raw = json.load(file)
-    except (OSError, json.JSONDecodeError):  # held, without locks, or killed before it was written
+    except (OSError, json.JSONDecodeError):  # locked, no locks here, or killed before the note was written
         return None
     return Run(**{**raw["run"], "started": datetime.fromisoformat(raw["run"]["started"])}), raw["before"]
 
