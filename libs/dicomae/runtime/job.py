@@ -45,8 +45,8 @@ class Context:
 class Job:
     """A job of the folder jobs/.
 
-    A job that has `reads` runs only when it has something to do. It is up to date when its last run read the
-    same versions of the same tables, had the same configuration, and when all that it wrote is still there.
+    A job that has `reads` is not run again while three things hold: its `reads` have the versions that its
+    last run read, its `sections` have the values of that run, and all that it wrote is still there.
 
     Attributes
     ----------
