@@ -21,9 +21,9 @@ import sys
 from pathlib import Path
 
 from dicomae.ingest import ingest, origins, summary
+from dicomae.ingest.ingest import IngestCounts
 from dicomae.runtime.command import main
 from dicomae.runtime.job import Context, Job
-from dicomae.runtime.summary import Counts
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--columns", type=Path, help="the table's column map (TOML; conf/columns has some)")
 
 
-def run(context: Context) -> Counts:
+def run(context: Context) -> IngestCounts:
     origin = origins.of(context.arguments, context.config.ingest)
     with ingest.prepared(context) as prepared:
         return ingest.ingest(prepared, origin)

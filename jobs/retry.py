@@ -9,9 +9,9 @@ import sys
 from dicomae.codes import Reason
 from dicomae.config import Config
 from dicomae.ingest import ingest, origins, summary
+from dicomae.ingest.ingest import RetryCounts
 from dicomae.runtime.command import main
 from dicomae.runtime.job import Context, Job
-from dicomae.runtime.summary import Counts
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +28,7 @@ def check(arguments: argparse.Namespace, config: Config) -> None:
     origins.check_folder(arguments.source)
 
 
-def run(context: Context) -> Counts:
+def run(context: Context) -> RetryCounts:
     with ingest.prepared(context) as prepared:
         return ingest.retry(prepared, context.arguments.source, context.arguments.reason)
 

@@ -4,6 +4,7 @@ import threading
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from pyspark.sql import SparkSession
 from dicomae import tables
 from dicomae.config import Config
 from dicomae.ingest import origins
-from dicomae.ingest.ingest import Ingest, check, ingest, retry
+from dicomae.ingest.ingest import check, ingest, retry
+from dicomae.ingest.read_changes import IngestRun
 from dicomae.lake import delta, sql
 from dicomae.lake.location import Location
 
@@ -34,7 +36,7 @@ class Ingesting:
         arguments = self.named(**named)
         check(arguments, self.conf)
         with self._next() as run:
-            return ingest(run, origins.of(arguments, self.conf.ingest))
+            return asdict(ingest(run, origins.of(arguments, self.conf.ingest)))
 
     def named(self, **named: Any) -> Namespace:
         """Arguments of the command line."""
@@ -43,15 +45,15 @@ class Ingesting:
 
     def retry(self, *reasons: str) -> dict[str, Any]:
         with self._next() as run:
-            return retry(run, "/", reasons)
+            return asdict(retry(run, "/", reasons))
 
     @contextmanager
-    def _next(self) -> Iterator[Ingest]:
+    def _next(self) -> Iterator[IngestRun]:
         self.runs += 1
         staging = self.root / "_staging" / str(self.runs)
         staging.mkdir(parents=True)
         with sql.connected(self.root, staging) as database:
-            yield Ingest(self.spark, database, self.conf, f"run-{self.runs}", self.stop)
+            yield IngestRun(self.spark, database, self.conf, f"run-{self.runs}", self.stop)
 
     def table(self, table: tables.Table) -> dict[str, dict[str, Any]]:
         """Rows by file name."""

@@ -121,8 +121,8 @@ def measure(root: Path, rows: int) -> dict[str, float]:
         names = [path.name for path in read]
         timed(steps, "contested", lambda: identity.contested(database, names, "first", staging / "commit"))
         counts = timed(steps, "counts", lambda: balance.counts(database))
-    if counts["files"] != rows:
-        raise SystemExit(f"{counts['files']} files of {rows}")
+    if counts.files != rows:
+        raise SystemExit(f"{counts.files} files of {rows}")
     return steps
 
 

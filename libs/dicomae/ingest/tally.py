@@ -1,13 +1,23 @@
 """What the tasks of an ingest have read so far, for those who wait: Spark adds it up as tasks end."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from pyspark import Accumulator
 from pyspark.sql import SparkSession
 
 from dicomae.ingest.readers import ReadBatch
 from dicomae.runtime.progress import Seen
+
+
+@dataclass(frozen=True)
+class ReadCounts:
+    """What a run has read."""
+
+    files: int
+    parsed: int
+    quarantined: int
+    bytes: int  # that were read of them: of each file its header, and little more
+    files_per_second: float
 
 
 @dataclass(frozen=True)
@@ -36,13 +46,13 @@ class Tally:
         detail = f"{self.quarantined.value:,} quarantined, {megabytes:,.0f} MB"
         return Seen(self.files.value, total, detail)
 
-    def counts(self, seconds: float) -> dict[str, Any]:
-        """As a summary has it, and with it the table `runs`."""
+    def counts(self, seconds: float) -> ReadCounts:
+        """What was read in so many seconds."""
         files, quarantined = self.files.value, self.quarantined.value
-        return {
-            "files": files,
-            "parsed": files - quarantined,
-            "quarantined": quarantined,
-            "bytes": self.bytes_read.value,
-            "files_per_second": round(files / max(seconds, 1e-3), 1),
-        }
+        return ReadCounts(
+            files=files,
+            parsed=files - quarantined,
+            quarantined=quarantined,
+            bytes=self.bytes_read.value,
+            files_per_second=round(files / max(seconds, 1e-3), 1),
+        )

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from typing import Any
+from dataclasses import dataclass
 
 from dicomae.codes import FileStatus
 from dicomae.errors import JobError
@@ -20,8 +20,33 @@ _EXAMPLES = f"""SELECT reason, min(path, 2) FROM files WHERE status = '{FileStat
     GROUP BY 1 ORDER BY 1"""
 
 
-def balanced(database: Database) -> dict[str, Any]:
-    """The ledger's `counts`; while another run commits, those afterwards.
+@dataclass(frozen=True)
+class LedgerCounts:
+    """What the ledger holds. Containers are no files: their members are.
+
+    Attributes
+    ----------
+    rows : of `headers`.
+    duplicates : files whose SOPInstanceUID another file holds; `conflicts` are those with another content.
+    unread : files that stay as they were, because they could not be read again.
+    reasons : of quarantined files, with their numbers: `{"truncated": 3}`.
+    examples : two paths of each reason.
+    """
+
+    files: int
+    rows: int
+    duplicates: int
+    conflicts: int
+    quarantined: int
+    containers: int
+    unread: int
+    vanished: int
+    reasons: dict[str, int]
+    examples: dict[str, list[str]]
+
+
+def balanced(database: Database) -> LedgerCounts:
+    """The ledger's `counts`; when another run commits meanwhile, those after its commit.
 
     Raises
     ------
@@ -31,7 +56,7 @@ def balanced(database: Database) -> dict[str, Any]:
     headers = f"--tables {database.root}: table 'headers'"
     for _ in range(_LOOKS):
         found = counts(database)
-        lost = found["files"] - (found["rows"] + found["duplicates"] + found["quarantined"])
+        lost = found.files - (found.rows + found.duplicates + found.quarantined)
         if not lost:
             return found
         time.sleep(_BETWEEN_LOOKS_SECONDS)
@@ -43,12 +68,8 @@ def balanced(database: Database) -> dict[str, Any]:
     )
 
 
-def counts(database: Database) -> dict[str, Any]:
-    """What the ledger holds: files by status, and why some are in quarantine.
-
-    Containers are no files: their members are. `rows` are those of `headers`; `unread` is what stays as it
-    was, for it could not be read again.
-    """
+def counts(database: Database) -> LedgerCounts:
+    """What the ledger holds: files by status, and why some are in quarantine."""
     with database.session() as session:
         sql.name_table(session, database.root, FILES)
         kinds = session.execute(_KINDS).fetchall()
@@ -62,15 +83,15 @@ def counts(database: Database) -> dict[str, Any]:
             unread += files
     containers = by_status.pop(FileStatus.CONTAINER, 0)
     conflicts = by_status[FileStatus.DUPLICATE_UID_CONFLICT]
-    return {
-        "files": by_status.total(),
-        "rows": delta.count(database.root, HEADERS),
-        "duplicates": by_status[FileStatus.DUPLICATE] + conflicts,
-        "conflicts": conflicts,
-        "quarantined": by_status[FileStatus.QUARANTINED],
-        "containers": containers,
-        "unread": unread,
-        "vanished": sum(vanished for *_, vanished in kinds),
-        "reasons": dict(by_reason),
-        "examples": examples,
-    }
+    return LedgerCounts(
+        files=by_status.total(),
+        rows=delta.count(database.root, HEADERS),
+        duplicates=by_status[FileStatus.DUPLICATE] + conflicts,
+        conflicts=conflicts,
+        quarantined=by_status[FileStatus.QUARANTINED],
+        containers=containers,
+        unread=unread,
+        vanished=sum(vanished for *_, vanished in kinds),
+        reasons=dict(by_reason),
+        examples=examples,
+    )
