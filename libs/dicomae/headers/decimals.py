@@ -1,6 +1,12 @@
 """Binary floating point to the shortest decimal that is the same number again, in numba.
 
-The text is that of Python's `repr` for doubles, and of NumPy's `str` for singles.
+The text of a double is that of Python's `repr`: 512.0, 0.1, 1e-05.
+The text of a single is that of NumPy's `str`: 0.1 is `0.1`, not 0.10000000149011612.
+
+2026-12-01: Arrow's cast, with a repair of what it writes otherwise (512, 0.00001, 1e+10), would be 150 lines
+shorter. It gives the same texts; 17 million numbers were tried. But a batch of 512 files has about 2,200
+floats, and their texts then take 0.66 ms instead of 0.16: scripts/bench/headers.py loses 13 % (series 12 %,
+real files 15 %). Arrow's cast alone takes 0.17 ms.
 
 References
 ----------
