@@ -5,8 +5,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from xxhash import xxh3_128_hexdigest
 
-from dicomae import tables
-from dicomae.headers import emit, gather, keybook, layout, mend
+from dicomae.headers import emit, keybook, layout, mend, promote
 from dicomae.headers.batch import HEADER
 
 
@@ -19,15 +18,13 @@ def assemble(
     ----------
     rows : int64 (n_rows,), the parsed ones among the files.
     """
-    files, promoted = found.files[rows], found.promoted[rows]
+    files, places = found.files[rows], found.promoted[rows]
     keys = text_array(written.key_at, written.keys)
     values = text_array(written.value_at, written.values, written.filled)
     first = source.first.astype(np.int32)
     found_columns = {
-        **_promoted_texts(source, values, promoted),
-        **_promoted_integers(written, promoted),
+        **promote.columns(values, _without_other_vrs(source, places)),
         "TransferSyntaxUID": _meta_texts(source, files[:, layout.SYNTAX], files[:, layout.SYNTAX_END]),
-        "has_window": _has_window(written, promoted),
         "has_pixel_data": pa.array(files[:, layout.AT_PIXELS] == 1),
         "content_hash": pa.array(_digests(source, files), pa.string()),
         "elements": pa.MapArray.from_arrays(pa.array(first), keys, values),
@@ -57,36 +54,13 @@ def text_array(
     return pa.StringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(text), bits)
 
 
-def _promoted_texts(
-    source: emit.Source, values: pa.StringArray, promoted: npt.NDArray[np.int64]
-) -> dict[str, pa.Array]:
-    """Only where the VR is one of text: `[64 bytes]` is no identifier."""
-    which = promoted[:, : len(keybook.TEXTS)]
+def _without_other_vrs(source: emit.Source, places: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The places with -1 for each text to promote whose VR is none of text."""
+    texts = places[:, : len(keybook.TEXTS)]
     if len(source.elements):
-        rules = source.rules[source.elements[which, layout.VR]]
-        is_text = rules & emit.FAMILY == emit.TEXT
-        which = np.where(is_text, which, -1)
-    columns = which.T.ravel()  # one after the other, so that one call takes them all
-    texts = values.take(pa.array(columns, mask=columns < 0))
-    n_rows = len(promoted)
-    return {name: texts.slice(i * n_rows, n_rows) for i, name in enumerate(keybook.TEXTS)}
-
-
-def _promoted_integers(written: emit.Written, promoted: npt.NDArray[np.int64]) -> dict[str, pa.Array]:
-    first = len(keybook.TEXTS)
-    which = promoted[:, first : first + len(tables.PROMOTED_INTEGER)].T.ravel()
-    numbers, valid = np.empty(len(which), np.int32), np.empty(len(which), np.bool_)
-    gather.integers(written.values, written.value_at, which, numbers, valid)
-    shape = (len(tables.PROMOTED_INTEGER), len(promoted))
-    columns = zip(numbers.reshape(shape), ~valid.reshape(shape), strict=True)
-    return {name: pa.array(n, mask=m) for name, (n, m) in zip(tables.PROMOTED_INTEGER, columns, strict=True)}
-
-
-def _has_window(written: emit.Written, promoted: npt.NDArray[np.int64]) -> pa.Array:
-    which = promoted[:, -len(keybook.WINDOW) :]
-    if not len(written.filled):
-        return pa.array(np.zeros(len(promoted), np.bool_))
-    return pa.array(((which >= 0) & written.filled[which]).all(axis=1))
+        rules = source.rules[source.elements[texts, layout.VR]]
+        texts[rules & emit.FAMILY != emit.TEXT] = -1
+    return places
 
 
 def _meta_texts(
@@ -112,7 +86,6 @@ def _vrs(written: emit.Written) -> pa.MapArray:
 
 
 def _errors(written: emit.Written, first: npt.NDArray[np.int32], keys: pa.StringArray) -> pa.MapArray:
-    which = np.flatnonzero(written.errors)
-    offsets = np.searchsorted(which, first).astype(np.int32)
-    reasons = pa.array([emit.ERRORS[code] for code in written.errors[which]], pa.string())
-    return pa.MapArray.from_arrays(pa.array(offsets), keys.take(pa.array(which)), reasons)
+    places = np.flatnonzero(written.errors)
+    reasons = pa.array([emit.ERRORS[code] for code in written.errors[places]], pa.string())
+    return promote.map_of(keys, first, places, reasons)

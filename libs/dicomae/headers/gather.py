@@ -45,26 +45,24 @@ def _is_same(buffer: Any, start: int, end: int, other: int, other_end: int) -> A
 
 
 @entry
-def integers(values: Any, value_at: Any, which: Any, numbers: Any, valid: Any) -> None:
-    """The int32 that the texts `which` are: an optional sign and one to ten digits; else not valid.
+def integers(text: Any, text_at: Any, numbers: Any, valid: Any) -> None:
+    """The int32 that each text is: an optional sign and one to ten digits; else it is not valid.
 
     Parameters
     ----------
-    which : int64 `(n,)`, numbers of texts; negative is none.
+    text, text_at : uint8, and int32 `(n + 1,)`: the bytes of all texts, and where each begins.
     numbers, valid : int32 and bool `(n,)`, filled.
     """
-    for i in range(len(which)):
+    for i in range(len(numbers)):
         numbers[i], valid[i] = 0, False
-        if which[i] < 0:
-            continue
-        at, end = np.int64(value_at[which[i]]), np.int64(value_at[which[i] + 1])
-        negative = at < end and values[at] == _MINUS
-        at += at < end and (values[at] == _MINUS or values[at] == _PLUS)
+        at, end = np.int64(text_at[i]), np.int64(text_at[i + 1])
+        negative = at < end and text[at] == _MINUS
+        at += at < end and (text[at] == _MINUS or text[at] == _PLUS)
         number: Any = 0
         good = 0 < end - at <= 10
         for place in range(at, end if good else at):
-            good = good and _ZERO <= values[place] <= _ZERO + 9
-            number = number * 10 + np.int64(values[place]) - _ZERO
+            good = good and _ZERO <= text[place] <= _ZERO + 9
+            number = number * 10 + np.int64(text[place]) - _ZERO
         number = -number if negative else number
         if good and -(1 << 31) <= number < 1 << 31:
             numbers[i], valid[i] = number, True

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dicomae.dicom import vr
@@ -194,6 +194,7 @@ def in_a_file(tag: int, name: str, text: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("keyword", "tag", "name"), TEXTUAL)
 @given(data=st.data())
+@settings(deadline=None)  # the first file loads the compiled kernel
 def test_a_text_is_what_a_file_with_these_bytes_gives(
     keyword: str, tag: int, name: str, data: st.DataObject
 ) -> None:

@@ -1,0 +1,66 @@
+"""Columns of `HEADER` that repeat some elements of each row, from the texts of all rows' elements.
+
+A place is the number of an element among those of all rows, one row after the other; -1 is none.
+The kernel's texts (`assemble`) and those of header tables (`header_tables.flat`) both come here. Plain Python
+(`plain`) promotes in its own way, since it is what the kernel is compared with.
+"""
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dicomae import tables
+from dicomae.headers import gather, keybook
+
+
+def columns(values: pa.StringArray, places: npt.NDArray[np.int64]) -> dict[str, pa.Array]:
+    """Columns by name: those of `keybook.TEXTS`, those of `tables.PROMOTED_INTEGER`, and `has_window`.
+
+    Parameters
+    ----------
+    values : string (n_elements,), null where an element is empty or unreadable.
+    places : int64 (n_rows, n_promoted), of the elements `keybook.PROMOTED`. A column of text takes the text
+        as it is: give -1 where the element's VR is none of text, for `[64 bytes]` is no identifier.
+    """
+    n_rows, flat = len(places), places.T.ravel()
+    taken = values.take(pa.array(flat, mask=flat < 0))  # one column after the other, all by one call
+    texts = {name: taken.slice(i * n_rows, n_rows) for i, name in enumerate(keybook.PROMOTED)}
+    centre, width = (texts.pop(name).is_valid() for name in keybook.WINDOW)
+    return {
+        **texts,
+        **{name: integers(texts[name]) for name in tables.PROMOTED_INTEGER},
+        "has_window": pc.and_(centre, width),
+    }
+
+
+def integers(texts: pa.StringArray) -> pa.Int32Array:
+    r"""The one int32 that each text is, null when it is anything else: `+7` is 7, `7.5` and `7\8` are not."""
+    numbers, valid = np.empty(len(texts), np.int32), np.empty(len(texts), np.bool_)
+    text_at, text = text_buffers(texts)
+    gather.integers(text, text_at, numbers, valid)
+    return pa.array(numbers, mask=~valid)
+
+
+def map_of(
+    keys: pa.StringArray, first: npt.NDArray[np.int32], places: npt.NDArray[np.int64], texts: pa.StringArray
+) -> pa.MapArray:
+    """Of each row a map of some of its elements: the text for each place, by the element's key.
+
+    Parameters
+    ----------
+    keys : the key of each element.
+    first : int32 (n_rows + 1,), the place of each row's first element.
+    places : ascending.
+    """
+    offsets = np.searchsorted(places, first).astype(np.int32)
+    return pa.MapArray.from_arrays(pa.array(offsets), keys.take(pa.array(places)), texts)
+
+
+def text_buffers(texts: pa.StringArray) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint8]]:
+    """Where each text begins, and the last ends; and the bytes of all."""
+    _, offsets, data = texts.buffers()
+    if offsets is None or not len(texts):
+        return np.zeros(len(texts) + 1, np.int32), np.zeros(0, np.uint8)
+    at = np.frombuffer(offsets, np.int32)[texts.offset : texts.offset + len(texts) + 1]
+    return at, np.zeros(0, np.uint8) if data is None else np.frombuffer(data, np.uint8)
