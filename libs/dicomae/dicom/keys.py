@@ -1,6 +1,7 @@
 """Tags and keys: what the `elements` map calls an element, and which VR the standard gives it."""
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from types import MappingProxyType
 
@@ -28,6 +29,7 @@ _FIRST_OF_REPEATERS = {keyword: vr for _, _, vr, keyword in _REPEATERS}
 _FLATTENED = re.compile(r"^(?:\w+\[\d+\]\.)+")
 _PRIVATE_KEY = re.compile(r"^([0-9A-F]{4})xx([0-9A-F]{2}) (.+)$", re.DOTALL)
 _NUMBER_KEY = re.compile(r"^[0-9A-F]{8}$")
+_LONGEST_CREATOR = 64  # characters: the maximum of LO
 
 # Tags that PS3.6 calls "US or SS": signed when PixelRepresentation is 1.
 SIGN_DEPENDS = frozenset(tag for tag, entry in DicomDictionary.items() if entry[0] == "US or SS")
@@ -61,6 +63,29 @@ def is_creator(group: int, element: int) -> bool:
     (True, False)
     """
     return is_private(group) and 0x10 <= element <= 0xFF
+
+
+def creators_by_block(named: Iterable[tuple[int, str]]) -> dict[int, str]:
+    """Creator of each private block, by group and number of the block: 0x2910 -> "ACME 1.0".
+
+    A name that is not printable, or longer than 64 characters, names nobody. A creator that reserves two
+    blocks of a group has the first alone.
+
+    Parameters
+    ----------
+    named : tag and text, without padding, of each creator element.
+
+    References
+    ----------
+    DICOM PS3.5, section 7.8.1.
+    """
+    creators: dict[int, str] = {}
+    taken: set[tuple[int, str]] = set()
+    for tag, name in named:
+        if name.isprintable() and len(name) <= _LONGEST_CREATOR and (tag >> 16, name) not in taken:
+            creators[tag >> 16 << 8 | tag & 0xFF] = name
+            taken.add((tag >> 16, name))
+    return creators
 
 
 def key_of(group: int, element: int, creator: str | None) -> str:

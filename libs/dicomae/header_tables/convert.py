@@ -85,7 +85,7 @@ def _read(batch: pa.RecordBatch, named: dict[str, str], columns: ColumnMap) -> H
         elements, failures = dicom_json.read(texts.values, columns.json)
     else:
         elements = _from_columns(batch, named, columns)
-    has_uid = elements.uids.is_valid().to_numpy(zero_copy_only=False)
+    has_uid = column_values.is_given(elements.uids)
     failed = {failure.index for failure in failures}
     detail = f"none in column '{columns.instance or columns.json}'"
     nameless = (i for i in np.flatnonzero(~has_uid).tolist() if i not in failed)

@@ -84,7 +84,11 @@ def _flat(rows: Sequence[_Row]) -> Flat:
 def _row(members: Mapping[str, Any]) -> _Row:
     row = _Row()
     tags = {int(name, 16): member for name, member in members.items() if _is_tag(name)}
-    creators = _creators(tags)
+    creators = keys.creators_by_block(
+        (tag, _element("LO", member)[0] or "")
+        for tag, member in sorted(tags.items())
+        if keys.is_creator(tag >> 16, tag & 0xFFFF)
+    )
     for tag, member in sorted(tags.items()):
         group, element = tag >> 16, tag & 0xFFFF
         row.has_pixels |= _PIXELS <= tag <= _LAST_PIXELS
@@ -115,18 +119,6 @@ def _is_tag(name: str) -> bool:
 def _textual(members: Mapping[str, Any], tag: str) -> str | None:
     member = members.get(tag)
     return _element("UI", member)[0] if _vr_of(member, None) == "UI" else None
-
-
-def _creators(tags: Mapping[int, Any]) -> dict[int, str]:
-    """Creator of each private block, by group and block number (`ggggbb`), as `plain` finds them."""
-    creators: dict[int, str] = {}
-    taken: set[tuple[int, str]] = set()
-    for tag in sorted(tag for tag in tags if keys.is_creator(tag >> 16, tag & 0xFFFF)):
-        name = _element("LO", tags[tag])[0] or ""
-        if name.isprintable() and len(name) <= 64 and (tag >> 16, name) not in taken:
-            creators[tag >> 16 << 8 | tag & 0xFF] = name
-            taken.add((tag >> 16, name))
-    return creators
 
 
 def _element(name: str, member: Any) -> tuple[str | None, str | None]:

@@ -19,10 +19,10 @@ def assemble(
     rows : int64 (n_rows,), the parsed ones among the files.
     """
     files, places = found.files[rows], found.promoted[rows]
-    keys = text_array(written.key_at, written.keys)
-    values = text_array(written.value_at, written.values, written.filled)
+    keys = _text_array(written.key_at, written.keys)
+    values = _text_array(written.value_at, written.values, written.filled)
     first = source.first.astype(np.int32)
-    found_columns = {
+    columns = {
         **promote.columns(values, _without_other_vrs(source, places)),
         "TransferSyntaxUID": _meta_texts(source, files[:, layout.SYNTAX], files[:, layout.SYNTAX_END]),
         "has_pixel_data": pa.array(files[:, layout.AT_PIXELS] == 1),
@@ -31,13 +31,13 @@ def assemble(
         "vrs": _vrs(written),
         "element_errors": _errors(written, first, keys),
     }
-    uids = found_columns["SOPInstanceUID"]
+    uids = columns["SOPInstanceUID"]
     if uids.null_count:
         missing = np.asarray(uids.is_null())
         start = np.where(missing, files[:, layout.MEDIA_UID], -1)
         media = _meta_texts(source, start, files[:, layout.MEDIA_UID_END])
-        found_columns["SOPInstanceUID"] = pa.compute.coalesce(uids, media)
-    return pa.RecordBatch.from_arrays([found_columns[name] for name in HEADER.names], schema=HEADER)
+        columns["SOPInstanceUID"] = pa.compute.coalesce(uids, media)
+    return pa.RecordBatch.from_arrays([columns[name] for name in HEADER.names], schema=HEADER)
 
 
 def has_uid(headers: pa.RecordBatch) -> npt.NDArray[np.bool_]:
@@ -46,7 +46,7 @@ def has_uid(headers: pa.RecordBatch) -> npt.NDArray[np.bool_]:
     return np.array(uids.is_valid().to_numpy(zero_copy_only=False))
 
 
-def text_array(
+def _text_array(
     offsets: npt.NDArray[np.int32], text: npt.NDArray[np.uint8], filled: npt.NDArray[np.bool_] | None = None
 ) -> pa.StringArray:
     """Texts from their UTF-8; what is not filled is null."""
@@ -80,8 +80,8 @@ def _digests(source: emit.Source, files: npt.NDArray[np.int64]) -> list[str]:
 
 
 def _vrs(written: emit.Written) -> pa.MapArray:
-    keys = text_array(written.vr_key_at, written.vr_keys)
-    names = text_array(np.arange(0, len(written.vrs) + 1, 2, dtype=np.int32), written.vrs)
+    keys = _text_array(written.vr_key_at, written.vr_keys)
+    names = _text_array(np.arange(0, len(written.vrs) + 1, 2, dtype=np.int32), written.vrs)
     return pa.MapArray.from_arrays(pa.array(written.row_vrs_at), keys, names)
 
 

@@ -152,17 +152,11 @@ def _vr_of(tag: int, written: str | None, standard: str | None, signed_pixels: b
 
 
 def _creators(level: _Level) -> dict[int, str]:
-    """Creator of each private block, by group and block number (`ggggbb`)."""
-    creators: dict[int, str] = {}
-    taken: set[tuple[int, str]] = set()
-    for tag, _, start, end in level.elements:
-        if tag & _PRIVATE and keys.is_creator(tag >> 16, tag & 0xFFFF):
-            name = level.buffer[start:end].decode("latin_1").strip(vr.PADDING)
-            # What is no text names nobody; of two blocks of one creator the first has the name.
-            if name.isprintable() and len(name) <= 64 and (tag >> 16, name) not in taken:
-                creators[tag >> 16 << 8 | tag & 0xFF] = name
-                taken.add((tag >> 16, name))
-    return creators
+    return keys.creators_by_block(
+        (tag, level.buffer[start:end].decode("latin_1").strip(vr.PADDING))
+        for tag, _, start, end in level.elements
+        if tag & _PRIVATE and keys.is_creator(tag >> 16, tag & 0xFFFF)
+    )
 
 
 @dataclass

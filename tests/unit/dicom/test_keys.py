@@ -92,3 +92,17 @@ def test_pixel_values_depend_on_the_sign():
 def test_a_creator_lies_between_10_and_ff_of_an_odd_group():
     tags = [(0x0009, 0x0F), (0x0009, 0x10), (0x0009, 0xFF), (0x0009, 0x100), (0x0008, 0x10)]
     assert [keys.is_creator(*tag) for tag in tags] == [False, True, True, False, False]
+
+
+def test_a_block_has_the_name_of_its_first_printable_creator():
+    named = [
+        (0x00290010, "ACME"),
+        (0x00290011, "ACME"),  # has a block of this group already
+        (0x00310011, "ACME"),
+        (0x00290012, "x" * 64),
+        (0x00290013, "x" * 65),
+        (0x00290014, "A\x01"),
+        (0x00290015, "\xe9clair"),
+    ]
+    found = keys.creators_by_block(named)
+    assert found == {0x2910: "ACME", 0x3111: "ACME", 0x2912: "x" * 64, 0x2915: "\xe9clair"}
