@@ -218,6 +218,14 @@ def as_rows(finished: pa.Table, scope: str, run_id: str) -> pa.Table:
     ----------
     finished : from `finish`, or from `funnel.decide`.
     scope : archive or sample.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from dicomae.features.statistics import as_rows
+    >>> (row,) = as_rows(pa.table({"key": ["KVP"], "rows": [3]}), "archive", "a-run").to_pylist()
+    >>> row["scope"], row["key"], row["rows"], row["decision"], row["run_id"]
+    ('archive', 'KVP', 3, None, 'a-run')
     """
     added = {"scope": scope, "run_id": run_id}
     arrays = [
