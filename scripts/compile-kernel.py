@@ -18,4 +18,4 @@ if __name__ == "__main__":
         file.write(HEADER)
         file.flush()
         arena, _ = read_starts([file.name], np.array([1024]))
-        parse_headers(arena, [True])
+        parse_headers(arena, [True], ())

@@ -48,7 +48,7 @@ def kernel(paths: Sequence[str], keep: Callable[[pa.RecordBatch], object]) -> in
         for at in range(0, len(paths), BATCH_FILES):
             part, sizes = paths[at : at + BATCH_FILES], wanted[at : at + BATCH_FILES]
             arena, _ = read_starts(part, sizes)
-            batch = parse_headers(arena, arena.sizes < sizes)
+            batch = parse_headers(arena, arena.sizes < sizes, ())
             rows += batch.headers.num_rows
             keep(batch.headers)
             grown |= {part[i]: needed + FIRST_READ for i, needed in batch.incomplete.items()}

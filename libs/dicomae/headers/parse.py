@@ -28,7 +28,7 @@ __all__ = ["HEADER", "Arena", "Failure", "HeaderBatch", "parse_headers"]
 def parse_headers(
     buffers: Sequence[bytes] | Arena,
     complete: Sequence[bool] | npt.NDArray[np.bool_],
-    flatten: Sequence[str] = (),
+    flatten: Sequence[str],
 ) -> HeaderBatch:
     """Rows of `HEADER` from the first bytes of files; never raises for any bytes.
 
@@ -36,7 +36,7 @@ def parse_headers(
     ----------
     buffers : the first bytes of each file; those of an arena are not copied, nor kept.
     complete : whether that is the whole file.
-    flatten : keywords of sequences whose first item becomes elements `Parent[0].Child`.
+    flatten : keywords of sequences whose first item becomes elements `Parent[0].Child`; () for none.
     """
     parts: list[HeaderBatch] = []
     odd: list[int] = []

@@ -32,9 +32,7 @@ _PRIVATE = 0x10000  # the bit that makes a tag's group odd
 _INTEGER = re.compile(r"[+-]?[0-9]{1,10}")
 
 
-def parse_headers(
-    buffers: Sequence[bytes], complete: Sequence[bool], flatten: Sequence[str] = ()
-) -> HeaderBatch:
+def parse_headers(buffers: Sequence[bytes], complete: Sequence[bool], flatten: Sequence[str]) -> HeaderBatch:
     """As `header.parse_headers`, one file after the other, for what the kernel leaves."""
     rows: list[_Row] = []
     index: list[int] = []

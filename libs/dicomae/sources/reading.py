@@ -104,7 +104,7 @@ def grown_headers(
         are asked for in order, without a gap.
     start : the first bytes of files at once, where that is quick.
     """
-    parts = [parse_headers([], [])]
+    parts = [parse_headers([], [], ())]
     for part in _grown(fetch, sizes, settings, start):
         parts.append(part)
         if sum(part.headers.nbytes for part in parts) >= BATCH_BYTES:

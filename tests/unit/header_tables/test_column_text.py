@@ -188,7 +188,7 @@ def in_a_file(tag: int, name: str, text: str) -> dict[str, Any]:
     }
     content = bytes(128) + b"DICM" + element(0x00020010, "UI", b"1.2.840.10008.1.2.1\0")
     content += b"".join(parts[t] for t in sorted(parts))
-    (row,) = parse_headers([content], [True]).headers.to_pylist()
+    (row,) = parse_headers([content], [True], ()).headers.to_pylist()
     return {k: dict(v) if isinstance(v, list) else v for k, v in row.items()}
 
 

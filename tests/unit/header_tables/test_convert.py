@@ -77,7 +77,7 @@ def as_a_file(ds: Dataset) -> dict[str, Any]:
     ds["PixelData"].VR = "OW"
     buffer = io.BytesIO()
     dcmwrite(buffer, ds, enforce_file_format=True)
-    (row,) = rows(parse_headers([buffer.getvalue()], [True]))
+    (row,) = rows(parse_headers([buffer.getvalue()], [True], ()))
     return row
 
 

@@ -68,7 +68,7 @@ def test_what_pydicom_writes_as_json_is_what_it_writes_as_a_file() -> None:
     ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     buffer = io.BytesIO()
     dcmwrite(buffer, ds, enforce_file_format=True)
-    (expected,) = rows(parse_headers([buffer.getvalue()], [True]).headers)
+    (expected,) = rows(parse_headers([buffer.getvalue()], [True], ()).headers)
     document = ds.to_json_dict() | ds.file_meta.to_json_dict() | {"file_size": 7, "has_pixel": True}
     (row,) = rows(from_table(batch(json.dumps(document)), COLUMNS).headers)
     for name in HEADER.names:
@@ -86,7 +86,7 @@ DIFFERENT = {"PatientName", "DataSetTrailingPadding"}
 def test_real_files_as_json_have_the_elements_of_the_files() -> None:
     documents, expected = [], []
     for path in sorted(SHARED_DICOM.rglob("*.dcm")):
-        read = parse_headers([path.read_bytes()], [True]).headers
+        read = parse_headers([path.read_bytes()], [True], ()).headers
         document = as_json(path)
         if document and read.num_rows:
             documents.append(document)

@@ -172,7 +172,7 @@ def test_random_files_in_random_batches(files, data):
     complete = [whole for _, whole in files]
     together = check_equal(buffers, complete)
     at = data.draw(st.integers(0, len(files)))
-    parts = [parse_headers(buffers[:at], complete[:at]), parse_headers(buffers[at:], complete[at:])]
+    parts = [parse_headers(buffers[:at], complete[:at], ()), parse_headers(buffers[at:], complete[at:], ())]
     rows = [row for part in parts for row in part.headers.to_pylist()]
     assert rows == together.headers.to_pylist()
     assert [*parts[0].index, *(parts[1].index + at)] == together.index.tolist()
@@ -261,7 +261,7 @@ def test_a_file_of_more_new_keys_than_any_has_is_left_to_plain_python_and_fills_
 @pytest.mark.parametrize(("elements", "is_read"), [(layout.MAXIMUM_ELEMENTS, True), (0x10001, False)])
 def test_a_file_of_more_elements_than_any_has_is_too_large(elements, is_read):
     repeated = element(0x00280010, "US", b"", EXPLICIT) * (elements - 1)
-    read = parse_headers([part10(element(*UID, EXPLICIT) + repeated, EXPLICIT)], [True])
+    read = parse_headers([part10(element(*UID, EXPLICIT) + repeated, EXPLICIT)], [True], ())
     assert len(read.index) == is_read
     told = [(failure.reason, failure.detail) for failure in read.failures]
     assert told == ([] if is_read else [(Reason.TOO_LARGE, "more than 65536 elements")])
@@ -273,7 +273,7 @@ def test_known_keys_are_counted_too():
         check_kernel([_many(groups[at : at + 16], 254)])
     content = _many(groups, 254)
     assert kernel.parse(Arena.joined([content]), [True], frozenset()).odd == [0]
-    assert [failure.reason for failure in parse_headers([content], [True]).failures] == [Reason.TOO_LARGE]
+    assert [failure.reason for failure in parse_headers([content], [True], ()).failures] == [Reason.TOO_LARGE]
 
 
 def test_odd_files_keep_their_place():
@@ -315,7 +315,7 @@ def test_real_files_are_equal_in_batches_of_any_size():
     assert len(kernel.parse(Arena.joined(files), [True] * len(files), frozenset()).odd) <= 20
     rows = []
     for batch in mutants.cut(files, seed=1):
-        rows += parse_headers(batch, [True] * len(batch)).headers.to_pylist()
+        rows += parse_headers(batch, [True] * len(batch), ()).headers.to_pylist()
     assert rows == whole.headers.to_pylist()
 
 
@@ -358,13 +358,13 @@ def test_one_file_does_not_read_its_neighbour():
     """The bytes of the next file would complete this one."""
     whole = mutants.hand_made()[0]
     for at in range(1, len(whole)):
-        batch = parse_headers([whole[:at], whole[at:]], [False, False])
-        alone = parse_headers([whole[:at]], [False])
+        batch = parse_headers([whole[:at], whole[at:]], [False, False], ())
+        alone = parse_headers([whole[:at]], [False], ())
         assert (0 in batch.index, 0 in batch.incomplete) == (0 in alone.index, 0 in alone.incomplete)
 
 
 def test_the_columns_of_an_empty_batch():
-    assert parse_headers([], []).headers.schema == parse.HEADER
+    assert parse_headers([], [], ()).headers.schema == parse.HEADER
     assert kernel.parse(Arena.joined([b""]), [False], frozenset()).incomplete == {0: 1}
 
 
@@ -372,10 +372,10 @@ def test_an_arena_gives_what_its_buffers_give(monkeypatch):
     odd = part10(element(*UID) + element(0x00080016, "UI", b"1.2") + element(0x00080016, "UI", b"1.4"))
     files = [*mutants.hand_made(), odd, b"", mutants.hand_made()[0][:200]]
     complete = [True] * 5 + [False]
-    expected = parse_headers(files, complete)
+    expected = parse_headers(files, complete, ())
     for largest in (1 << 20, 700):
         monkeypatch.setattr(kernel, "LARGEST", largest)
-        found = parse_headers(Arena.joined(files), complete)
+        found = parse_headers(Arena.joined(files), complete, ())
         assert found.headers.equals(expected.headers)
         assert found.index.tolist() == expected.index.tolist()
         assert (found.failures, found.incomplete) == (expected.failures, expected.incomplete)

@@ -64,9 +64,9 @@ UID = explicit(8, 0x18, "UI", b"1.2.3\0")
 PIXELS = explicit(0x7FE0, 0x10, "OW", bytes(64))
 
 
-def one(content: bytes, **arguments) -> dict:
+def one(content: bytes, flatten=()) -> dict:
     """The only row of a complete file."""
-    batch = parse_headers([content], [True], **arguments)
+    batch = parse_headers([content], [True], flatten)
     assert batch.failures == ()
     return row(batch, 0)
 
@@ -77,7 +77,7 @@ def row(batch: parse.HeaderBatch, i: int) -> dict:
 
 
 def reason(content: bytes) -> Reason:
-    (failure,) = parse_headers([content], [True]).failures
+    (failure,) = parse_headers([content], [True], ()).failures
     return failure.reason
 
 
@@ -145,7 +145,7 @@ def test_uids_are_stripped_on_both_sides_as_pydicom_does():
 
 
 def test_an_empty_batch_has_the_schema():
-    batch = parse_headers([], [])
+    batch = parse_headers([], [], ())
     assert batch.headers.schema == parse.HEADER
     assert batch.headers.num_rows == 0
     assert batch.index.dtype == np.int64
@@ -153,7 +153,9 @@ def test_an_empty_batch_has_the_schema():
 
 def test_outcomes_keep_their_positions():
     good, cut = part10(UID + PIXELS), part10(UID)[:-3]
-    batch = parse_headers([cut, good, b"", cut, b"no DICOM", good], [False, True, True, True, True, False])
+    batch = parse_headers(
+        [cut, good, b"", cut, b"no DICOM", good], [False, True, True, True, True, False], ()
+    )
     assert batch.index.tolist() == [1, 5]
     assert batch.incomplete == {0: len(cut) + 4}  # three bytes, and one of what comes next
     reasons = [(failure.index, failure.reason) for failure in batch.failures]
@@ -203,7 +205,7 @@ def test_file_meta_stands_in_for_a_missing_uid():
 def test_copies_with_another_file_meta_have_the_same_hash():
     same = [part10(UID + PIXELS), part10(UID + PIXELS, uid="1.2.33"), UID + PIXELS]
     other = part10(UID + explicit(8, 0x60, "CS", b"MR") + PIXELS)
-    hashes = parse_headers([*same, other], [True] * 4).headers["content_hash"].to_pylist()
+    hashes = parse_headers([*same, other], [True] * 4, ()).headers["content_hash"].to_pylist()
     assert len(set(hashes[:3])) == 1
     assert hashes[3] != hashes[0]
 
@@ -219,7 +221,7 @@ def test_the_bytes_win_over_a_wrong_or_missing_transfer_syntax(syntax, bare):
         "implicit big": implicit(8, 0x18, b"1.2.3\0", ">") + implicit(0x28, 0x10, b"\2\0", ">"),
     }
     files = [content if bare else part10(content, syntax) for content in written.values()]
-    batch = parse_headers(files, [True] * 4)
+    batch = parse_headers(files, [True] * 4, ())
     assert batch.failures == ()
     assert [dict(elements) for elements in batch.headers["elements"].to_pylist()] == [texts] * 4
 
@@ -338,7 +340,7 @@ def test_deep_nesting_is_no_recursion():
     nested = opened * 5_000 + closed * 5_000
     assert one(part10(UID + nested), flatten=["ReferencedImageSequence"])["elements"] is not None
     for deeper in (opened * 8_193, opened * 8_193 + closed * 8_193):
-        (failure,) = parse_headers([part10(UID + deeper)], [True]).failures
+        (failure,) = parse_headers([part10(UID + deeper)], [True], ()).failures
         assert failure.reason == Reason.TOO_LARGE
         assert failure.detail == "sequences nested deeper than 8192 levels"
 
@@ -420,7 +422,7 @@ _DATA_SETS = st.tuples(
 def test_random_data_sets_written_by_pydicom_come_back_in_batches_of_any_size(made, size):
     files = [bytes_of(written_from(values, i), syntax) for i, (values, syntax) in enumerate(made)]
     batches = [files[at : at + size] for at in range(0, len(files), size)]
-    rows = [r for b in batches for r in parse_headers(b, [True] * len(b)).headers.to_pylist()]
+    rows = [r for b in batches for r in parse_headers(b, [True] * len(b), ()).headers.to_pylist()]
     assert [r["SOPInstanceUID"] for r in rows] == [f"1.2.{i}" for i in range(len(made))]
     for found, (values, _) in zip(rows, made, strict=True):
         check_texts(dict(found["elements"]), values)
@@ -464,9 +466,9 @@ HAND_MADE = part10(
 
 @pytest.mark.parametrize("content", [HAND_MADE, HAND_MADE[350:], part10(deflated(HAND_MADE[356:]), DEFLATED)])
 def test_every_prefix_is_incomplete_or_the_same_row(content):
-    whole = parse_headers([content], [True])
+    whole = parse_headers([content], [True], ())
     prefixes = [content[:n] for n in range(len(content) + 1)]
-    check_prefixes(whole, parse_headers(prefixes, [False] * len(prefixes)))
+    check_prefixes(whole, parse_headers(prefixes, [False] * len(prefixes), ()))
 
 
 @pytest.mark.parametrize(
@@ -476,25 +478,25 @@ def test_a_long_value_is_stepped_over_in_one_read(head):
     content = part10(UID + head + PIXELS)
     beyond = len(part10(UID + head)) + 1
     for n in (len(part10(UID)) + 12, 1000, 5000):
-        assert parse_headers([content[:n]], [False]).incomplete == {0: beyond}
+        assert parse_headers([content[:n]], [False], ()).incomplete == {0: beyond}
 
 
 def test_an_item_of_defined_length_is_stepped_over_in_one_read():
     item = struct.pack("<HHL", 0xFFFE, 0xE000, 5000) + bytes(5000)
     begun = part10(UID + struct.pack("<HH2sHL", 8, 0x1140, b"SQ", 0, UNDEFINED))
-    assert parse_headers([(begun + item)[:1000]], [False]).incomplete == {0: len(begun) + 8 + 5000 + 1}
+    assert parse_headers([(begun + item)[:1000]], [False], ()).incomplete == {0: len(begun) + 8 + 5000 + 1}
 
 
 def test_a_hostile_length_is_told_as_it_is():
     content = part10(UID + explicit(9, 0x1001, "OB", b"")[:-4])
     hostile = content + b"\xfe\xff\xff\xff"
-    assert parse_headers([hostile], [False]).incomplete == {0: len(hostile) + 0xFFFFFFFE + 1}
+    assert parse_headers([hostile], [False], ()).incomplete == {0: len(hostile) + 0xFFFFFFFE + 1}
 
 
 @pytest.mark.parametrize("content", [HAND_MADE, HAND_MADE[350:], part10(deflated(HAND_MADE[356:]), DEFLATED)])
 def test_fewer_bytes_than_are_needed_are_never_enough(content):
     prefixes = [content[:n] for n in range(len(content) + 1)]
-    incomplete = parse_headers(prefixes, [False] * len(prefixes)).incomplete
+    incomplete = parse_headers(prefixes, [False] * len(prefixes), ()).incomplete
     for n, needed in incomplete.items():
         assert needed > n
         assert all(between in incomplete for between in range(n, min(needed, len(prefixes))))
@@ -509,7 +511,7 @@ def check_prefixes(whole: parse.HeaderBatch, cut: parse.HeaderBatch) -> None:
 
 def test_no_message_holds_a_value():
     cuts = [HAND_MADE[:n] for n in range(len(HAND_MADE))]
-    failures = parse_headers(cuts, [True] * len(cuts)).failures
+    failures = parse_headers(cuts, [True] * len(cuts), ()).failures
     assert len(failures) > 100
     assert not any("CANARY" in failure.detail for failure in failures)
 
@@ -601,7 +603,7 @@ def real() -> dict[Path, bytes]:
 
 @pytest.fixture(scope="module")
 def real_batch(real: dict[Path, bytes]) -> parse.HeaderBatch:
-    return parse_headers(list(real.values()), [True] * len(real))
+    return parse_headers(list(real.values()), [True] * len(real), ())
 
 
 @pytest.fixture(scope="module")
@@ -681,7 +683,7 @@ def test_prefixes_of_real_files_are_incomplete_or_the_same_row(real):
         cuts = [chance.randrange(len(content) + 1) for _ in range(8)]
         cuts += [chance.randrange(min(len(content), 4096) + 1) for _ in range(8)]
         check_prefixes(
-            parse_headers([content], [True]), parse_headers([content[:n] for n in cuts], [False] * 16)
+            parse_headers([content], [True], ()), parse_headers([content[:n] for n in cuts], [False] * 16, ())
         )
 
 

@@ -9,7 +9,7 @@ from dicomae.lake.parquet import writer_options
 
 
 def test_rows_come_back_and_only_unique_columns_lack_a_dictionary(tmp_path):
-    rows = parse_headers(mutants.hand_made(), [True] * 3).headers
+    rows = parse_headers(mutants.hand_made(), [True] * 3, ()).headers
     table = pa.Table.from_batches([rows]).append_column("path", pa.array(["a", "b", "c"]))
     file = tmp_path / "part.parquet"
     with pq.ParquetWriter(file, table.schema, **writer_options(table.schema)) as writer:

@@ -17,7 +17,7 @@ HEADER = bytes.fromhex("0800 1800 5549 0a00") + b"1.2.3\0\0\0\0\0"
 
 
 def read(n: int, parsed: list[int], failures: dict[int, Reason]) -> HeaderBatch:
-    batch = parse_headers([HEADER] * len(parsed), [True] * len(parsed))
+    batch = parse_headers([HEADER] * len(parsed), [True] * len(parsed), ())
     assert batch.headers.num_rows == len(parsed)
     told = tuple(Failure(i, reason, "why") for i, reason in failures.items())
     return replace(batch, index=np.array(parsed, np.int64), failures=told)

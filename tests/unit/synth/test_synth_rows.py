@@ -83,7 +83,7 @@ def test_template_texts_are_those_of_the_header_kernel() -> None:
                 elements, vrs = templates.elements_of(made.dataset)
                 if made.frames is not None:
                     put_pixels(made.dataset, made.frames, made.syntax)
-                read = parse_headers([encode(made.dataset, made.syntax)], [True]).headers
+                read = parse_headers([encode(made.dataset, made.syntax)], [True], ()).headers
                 if made.syntax != "implicit":  # there a private VR that no dictionary has is lost
                     assert dict(read["elements"][0].as_py()) == elements
                     assert dict(read["vrs"][0].as_py()) == vrs

@@ -42,7 +42,7 @@ def read(content: bytes) -> Dataset:
 
 
 def elements_of(content: bytes) -> dict[str, str | None]:
-    headers = parse_headers([content], [True]).headers
+    headers = parse_headers([content], [True], ()).headers
     return dict(headers["elements"][0].as_py())
 
 
@@ -155,7 +155,7 @@ _REFUSED = {
 
 @pytest.mark.parametrize("kind", spoil.KINDS)
 def test_the_header_kernel_takes_all_that_can_be_read(kind: str) -> None:
-    result = parse_headers([spoil.spoil(kind, good(), FRAMES)], [True])
+    result = parse_headers([spoil.spoil(kind, good(), FRAMES)], [True], ())
     if kind in _REFUSED:
         assert [failure.reason for failure in result.failures] == [_REFUSED[kind]]
     else:
