@@ -29,8 +29,8 @@ from dicomae.headers.batch import Failure, HeaderBatch
 from dicomae.sources import tar_members, zip_members
 from dicomae.sources.in_flight import Wait, watched
 from dicomae.sources.listing import list_paths, listed_files
-from dicomae.sources.members import Bomb, Budget, Member, Unreachable, asked, take
-from dicomae.sources.range_file import RangeFile
+from dicomae.sources.members import Bomb, Budget, Member, Unreachable, asked
+from dicomae.sources.range_file import RangeFile, take
 from dicomae.sources.read_settings import ReadSettings
 from dicomae.sources.reading import ByteRange, Fetched, grown_headers
 

@@ -16,6 +16,7 @@ from dicomae.codes import Reason
 from dicomae.errors import UsageError
 from dicomae.sources.io_errors import READ_ERRORS
 from dicomae.sources.listing import Listing, ListingFailure, list_paths
+from dicomae.sources.range_file import take
 from dicomae.sources.storage import Storage
 
 LARGEST = 1 << 26  # bytes: some 150,000 instances
@@ -62,7 +63,8 @@ def _found(names: "_Names", path: str, components: tuple[str, ...]) -> str | Lis
 def _references(storage: Storage, path: str) -> list[tuple[str, ...]]:
     """Components of each ReferencedFileID (0004,1500), each reference once."""
     try:
-        content = storage.ask(lambda: _content(storage.filesystem, path))
+        with storage.open(path) as file:
+            content = take(file, LARGEST + 1)
     except READ_ERRORS as error:
         raise UsageError(f"{path}: cannot be read ({type(error).__name__}); check the path") from error
     if len(content) > LARGEST:
@@ -74,11 +76,6 @@ def _references(storage: Storage, path: str) -> list[tuple[str, ...]]:
             return sorted({_components(record) for record in records if record.get("ReferencedFileID")})
     except Exception as error:
         raise UsageError(f"{path}: no DICOMDIR; give its folder as the source instead") from error
-
-
-def _content(filesystem: pafs.FileSystem, path: str) -> bytes:
-    with filesystem.open_input_file(path) as file:
-        return bytes(file.read(LARGEST + 1))
 
 
 def _components(record: Dataset) -> tuple[str, ...]:

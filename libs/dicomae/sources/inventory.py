@@ -28,6 +28,7 @@ import pyarrow.parquet as pq
 from dicomae.errors import UsageError
 from dicomae.sources.inventory_columns import Place, Rows, listed_files_below
 from dicomae.sources.io_errors import READ_ERRORS
+from dicomae.sources.range_file import take
 from dicomae.sources.storage import Storage
 
 BATCH_ROWS = 1 << 16
@@ -136,7 +137,7 @@ def _of_manifest(storage: Storage, path: str) -> list[_File]:
     """The data files that an S3 Inventory's manifest lists."""
     try:
         with storage.open(path) as file:
-            manifest = json.loads(file.read(min(file.size, MANIFEST_BYTES)))
+            manifest = json.loads(take(file, MANIFEST_BYTES))
         kind = {"csv": "CSV", "parquet": "Parquet"}[manifest["fileFormat"].lower()]
         names = tuple(name.strip() for name in manifest["fileSchema"].split(",")) if kind == "CSV" else ()
         keys = [str(file["key"]) for file in manifest["files"]]

@@ -11,7 +11,6 @@ from dicomae.sources.read_settings import ReadSettings
 
 T = TypeVar("T")
 
-MAXIMUM_READ = 1 << 20  # bytes of a member, or of a tar's own header, that are asked for at once
 FREE_BYTES = 1 << 28  # decompressed before the ratio is looked at
 
 
@@ -89,12 +88,3 @@ def asked(wait: Wait, call: Callable[[], T], /) -> T:
         raise Unreachable(error) from error
     finally:
         wait.end()
-
-
-def take(file: IO[bytes], n: int) -> bytes:
-    """The next n bytes, fewer at the end, of which never more than `MAXIMUM_READ` are asked for at once."""
-    parts: list[bytes] = []
-    while n > 0 and (data := file.read(min(n, MAXIMUM_READ))):
-        parts.append(data)
-        n -= len(data)
-    return b"".join(parts)

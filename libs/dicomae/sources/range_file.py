@@ -2,12 +2,14 @@
 
 import io
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import IO, Protocol, TypeVar
 
 import pyarrow as pa
 import pyarrow.fs as pafs
 
 T = TypeVar("T")
+
+MAXIMUM_READ = 1 << 20  # bytes that are asked for at once
 
 
 class BeforeStart(OSError):
@@ -68,3 +70,12 @@ class RangeFile(io.RawIOBase):
 def _opened(filesystem: pafs.FileSystem, path: str) -> tuple[pa.NativeFile, int]:
     file = filesystem.open_input_file(path)
     return file, int(file.size())
+
+
+def take(file: IO[bytes] | io.RawIOBase, n: int) -> bytes:
+    """The next n bytes, fewer at the end, of which never more than `MAXIMUM_READ` are asked for at once."""
+    parts: list[bytes] = []
+    while n > 0 and (data := file.read(min(n, MAXIMUM_READ))):
+        parts.append(data)
+        n -= len(data)
+    return b"".join(parts)

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from typing import IO, cast
 
 from dicomae.codes import Reason
-from dicomae.sources.members import MAXIMUM_READ, Bomb, Budget, Damaged, Member, take
-from dicomae.sources.range_file import RangeFile
+from dicomae.sources.members import Bomb, Budget, Damaged, Member
+from dicomae.sources.range_file import MAXIMUM_READ, RangeFile, take
 
 READ_AHEAD = 1024  # bytes of a plain tar: the end of a member and the header of the next come at once
 MAXIMUM_GLOBALS = 256  # of the extended header that holds for all that follow
