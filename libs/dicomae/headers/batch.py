@@ -34,8 +34,8 @@ class Arena:
 
     Attributes
     ----------
-    memory : uint8, with `SLACK` bytes or more after the last buffer.
-    bounds : int64 (n + 1,), where each buffer begins, and the last ends.
+    memory : uint8, with at least `SLACK` bytes after the last buffer.
+    bounds : int64 (n + 1,), where each buffer begins, and where the last ends.
     """
 
     memory: npt.NDArray[np.uint8]
@@ -43,7 +43,7 @@ class Arena:
 
     @classmethod
     def joined(cls, buffers: Sequence[bytes]) -> "Arena":
-        """A copy of these."""
+        """An arena with a copy of these buffers."""
         bounds = np.zeros(len(buffers) + 1, np.int64)
         np.cumsum([len(buffer) for buffer in buffers], out=bounds[1:])
         return cls(np.frombuffer(b"".join([*buffers, bytes(SLACK)]), np.uint8), bounds)
@@ -54,17 +54,17 @@ class Arena:
         return np.diff(self.bounds)
 
     def part(self, start: int, stop: int) -> "Arena":
-        """The buffers from one position to before another, in the same memory."""
+        """The buffers from position `start` to before `stop`, in the same memory."""
         return Arena(self.memory[self.bounds[start] :], self.bounds[start : stop + 1] - self.bounds[start])
 
     def buffer(self, i: int) -> bytes:
-        """A copy of one."""
+        """A copy of one buffer."""
         return self.memory[self.bounds[i] : self.bounds[i + 1]].tobytes()
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A buffer that gave no row: its position, why, and where in words that hold no value."""
+    """A buffer that gave no row: its position, the reason, and a detail that holds no value."""
 
     index: int
     reason: Reason
@@ -73,17 +73,18 @@ class Failure:
 
 @dataclass(frozen=True)
 class HeaderBatch:
-    """What became of a batch: every position is in exactly one of the three.
+    """What became of a batch: every position is in exactly one of the first three.
 
     Attributes
     ----------
     headers : schema `HEADER`, one row for each parsed buffer.
     index : int64 (n_rows,), position of each row's buffer in the input.
     failures : buffers that are no readable header.
-    incomplete : position of each buffer that ends before the header does → bytes from the file's start
-        that are needed at the least to go on: beyond the element, or item, that is cut. A length in the
-        file says so, and may be hostile. 0 where the batch has no room for it: parse it again, in another.
-    bytes_read : from the files, where it is a reader's.
+    incomplete : position of each buffer that ends before its header does → how many bytes from the file's
+        start are needed at least to go on: beyond the element, or item, that is cut. A length in the file
+        says so, and may be hostile. 0 when the batch has no room for the file: parse it again, in another
+        batch.
+    bytes_read : bytes that a reader has read from the files; 0 when no reader has.
     """
 
     headers: pa.RecordBatch
@@ -94,15 +95,15 @@ class HeaderBatch:
 
     @classmethod
     def of_failures(cls, *failures: Failure) -> "HeaderBatch":
-        """No rows, and these."""
+        """A batch without rows, with these failures."""
         return cls(pa.RecordBatch.from_pylist([], HEADER), np.zeros(0, np.int64), failures, {})
 
     def of(self, inputs: pa.RecordBatch) -> tuple[pa.RecordBatch, "HeaderBatch"]:
-        """Those rows of the input that this batch is of, in their order; and it with positions among them.
+        """The rows of the input that this batch is of, in order; and the batch with positions among them.
 
         Parameters
         ----------
-        inputs : one row for each position; nothing is incomplete.
+        inputs : one row for each position. Nothing is incomplete.
         """
         failed = [failure.index for failure in self.failures]
         positions = np.sort(np.concatenate([self.index, np.array(failed, np.int64)]))

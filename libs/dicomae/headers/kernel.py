@@ -5,7 +5,7 @@
                  ▼ not seen before          ▼ does not read
               keybook ── walk again       mend ── write again
 
-What the walk calls odd is left to `plain`, whose rows these equal.
+Files that the walk calls odd are left to `plain`. Its rows and the kernel's are the same.
 """
 
 from collections.abc import Iterable, Sequence
@@ -38,12 +38,12 @@ class Parsed(NamedTuple):
 def parse(
     buffers: Arena, complete: Sequence[bool] | npt.NDArray[np.bool_], flatten: frozenset[str]
 ) -> Parsed:
-    """Rows of all buffers that are as usual; a sequence to be flattened is not.
+    """Rows of all buffers that are as usual. A file with a sequence to be flattened is not.
 
     Parameters
     ----------
-    buffers : the first bytes of each file, `LARGEST` bytes together at the most.
-    complete : whether that is the whole file.
+    buffers : the first bytes of each file, at most `LARGEST` bytes together.
+    complete : whether the buffer is the whole file.
     flatten : keywords of sequences.
     """
     batch = layout.Batch(
@@ -69,7 +69,7 @@ def _incomplete(batch: layout.Batch, found: layout.Found) -> dict[int, int]:
 
 
 class _Memory:
-    """The book that threads of this process share; they only ever replace it."""
+    """The book that the threads of this process share. They never change it, they only replace it."""
 
     def __init__(self) -> None:
         self.lock = Lock()
@@ -134,7 +134,7 @@ def _with_wanted(book: layout.Book, flatten: frozenset[str]) -> layout.Book:
 def _written(
     batch: layout.Batch, book: layout.Book, found: layout.Found, rows: npt.NDArray[np.int64]
 ) -> tuple[emit.Source, emit.Written, list[int]]:
-    """All texts; and the rows that cannot be read."""
+    """All texts, and the rows that cannot be read."""
     n = int(found.n[0])
     encodings = mend.encodings(batch.buffer, found.files[rows])
     source = emit.Source(
@@ -179,7 +179,7 @@ def _paper(
 
 
 def _rules() -> npt.NDArray[np.int64]:
-    """How each VR is read, as `vr.READERS` has it."""
+    """How each VR is read, as `vr.READERS` says."""
     rules = np.zeros(layout.VR_CODES, np.int64)
     rules[layout.STRAY] = emit.STRAY_ITEM
     for name in vr.READERS:
@@ -212,7 +212,7 @@ def _vr_flags() -> npt.NDArray[np.uint8]:
 
 
 def _uids(uids: Iterable[str]) -> npt.NDArray[np.uint8]:
-    """`(n, 65)`: of each, the length and then the bytes."""
+    """uint8 `(n, 65)`: of each UID the length, and then its bytes."""
     rows = [bytes([len(uid)]) + uid.encode().ljust(64, b"\0") for uid in uids]
     return np.frombuffer(b"".join(rows), np.uint8).reshape(len(rows), 65)
 

@@ -44,7 +44,7 @@ class Book(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """What is walked."""
+    """What the walk is given."""
 
     buffer: npt.NDArray[np.uint8]  # the files, one after the other, and `SLACK` bytes
     bounds: npt.NDArray[np.int64]  # (n_files + 1,) where each begins
@@ -55,9 +55,9 @@ class Batch(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What `walk` fills.
+    """What the walk fills.
 
-    `misses` has start and end of a creator, or key and -1, that the book lacks. Where there are any,
+    A row of `misses` is what the book lacks: start and end of a creator, or a key and -1. When there are any,
     descriptors are missing: teach the book, and walk again.
     """
 

@@ -3,13 +3,13 @@
     buffers ──► kernel (numba, many files at once) ──────► rows of HEADER, in the order of the buffers
                    └─ odd ──► plain (one file after the other) ──┘──► Failure / incomplete
 
-`elements` maps each key to its text; null is present but empty, or unreadable, and then
-`element_errors` has the reason. `vrs` holds a VR only where it is not the dictionary's.
-A tag that occurs twice keeps its last value; a second block of the same private creator in a group
-keeps its numbers as keys.
+`elements` maps each key to its text. A text is null when the element is empty, or unreadable; then
+`element_errors` has the reason. `vrs` holds a VR only when it is not the dictionary's. A tag that occurs
+twice keeps its last value. A private creator may have a second block in a group: the elements of that block
+keep their numbers as keys.
 
-2026-11-26: pydicom does not come after plain. Of 464 real files it reads none that plain cannot follow; of
-4,000 mutants 19, whose structure is broken, up to there and without saying so.
+2026-11-26: pydicom does not come after plain. Of 464 real files it reads none that plain cannot follow. Of
+4,000 mutants it reads 19, whose structure is broken, up to there and without saying so.
 """
 
 from collections.abc import Iterator, Sequence
@@ -30,12 +30,12 @@ def parse_headers(
     complete: Sequence[bool] | npt.NDArray[np.bool_],
     flatten: Sequence[str],
 ) -> HeaderBatch:
-    """Rows of `HEADER` from the first bytes of files; never raises for any bytes.
+    """Rows of `HEADER` from the first bytes of files. It never raises, for any bytes.
 
     Parameters
     ----------
-    buffers : the first bytes of each file; those of an arena are not copied, nor kept.
-    complete : whether that is the whole file.
+    buffers : the first bytes of each file. Those of an arena are not copied, nor kept.
+    complete : whether the buffer is the whole file.
     flatten : keywords of sequences whose first item becomes elements `Parent[0].Child`; () for none.
     """
     parts: list[HeaderBatch] = []
@@ -57,7 +57,7 @@ def parse_headers(
 
 
 def _chunks(sizes: list[int]) -> Iterator[tuple[int, int]]:
-    """Ranges of buffers that the kernel takes at once; a buffer that is too large for it is alone."""
+    """Ranges of buffers that the kernel takes at once. A buffer that is too large for it is alone."""
     start, total = 0, 0
     for i, size in enumerate(sizes):
         if total + size > kernel.LARGEST and i > start:
@@ -77,7 +77,7 @@ def _copy(buffers: Sequence[bytes] | Arena, i: int) -> bytes:
 
 
 def _moved(batch: HeaderBatch, positions: list[int]) -> HeaderBatch:
-    """The batch of some of the buffers with their positions among all."""
+    """The batch of some of the buffers, with their positions among all."""
     failures = tuple(replace(failure, index=positions[failure.index]) for failure in batch.failures)
     incomplete = {positions[i]: needed for i, needed in batch.incomplete.items()}
     index = np.asarray(positions, np.int64)[batch.index]
@@ -97,7 +97,7 @@ def _merged(parts: list[HeaderBatch]) -> HeaderBatch:
 
 
 def _spliced(headers: pa.RecordBatch, order: npt.NDArray[np.int64]) -> pa.RecordBatch:
-    """The rows in another order that is made of few runs."""
+    """The rows in another order, which is made of few runs."""
     ends = np.append(np.flatnonzero(np.diff(order) != 1) + 1, len(order)).tolist()
     starts = [0, *ends[:-1]]
     return pa.concat_batches(

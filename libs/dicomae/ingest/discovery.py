@@ -1,7 +1,7 @@
 """List files in executors, folder by folder, so that the driver never holds the listing.
 
-Tasks write what they find as Parquet below the staging folder: rows of `LISTING_ROW`, and the folders that
-they left to others.
+Each task writes what it finds as Parquet below the staging folder: rows of `LISTING_ROW`, and the folders
+that it left to other tasks. A round of tasks lists the folders that the round before has left.
 """
 
 import posixpath
@@ -52,7 +52,7 @@ def list_files(spark: SparkSession, request: ListingRequest, *, uri: str) -> Who
     Raises
     ------
     JobError
-        Folders are nested deeper than `MAXIMUM_ROUNDS` levels of tasks.
+        Folders are nested deeper than `MAXIMUM_ROUNDS` rounds of tasks reach.
     """
     _, top = uris.open_source(uri)
     left = [write_folders(request.folder, [Folder(top, 0, None)])]
@@ -62,9 +62,19 @@ def list_files(spark: SparkSession, request: ListingRequest, *, uri: str) -> Who
 def list_changed(
     spark: SparkSession, request: ListingRequest, known: Location, *, uri: str
 ) -> WholeListing | None:
-    """As `list_files`, without files of known folders (a file of `FOLDERS`) that have their mark still.
+    """As `list_files`, without the files of folders that have not changed; None when a known folder refuses.
 
-    None where one of them cannot be asked after: then there may be many, and `list_files` names what refuses.
+    A known folder that still has its mark is not opened, and its files are not listed. Every other folder is
+    listed. Example: of `/pacs/a` and `/pacs/b` only `/pacs/b` got a file since; the files of `/pacs/b` are
+    listed.
+
+    When one known folder cannot be read, such as `/pacs/b` after its permissions changed, the tasks stop and
+    the result is None: many more may be unreadable. The caller then calls `list_files`, which names each of
+    them.
+
+    Parameters
+    ----------
+    known : a Parquet file of `FOLDERS`: the folders as the last whole run left them.
     """
     listed, left, refused = _round(
         spark, [known], _lister(uri, request, FOLDERS_AT_FIRST, known), request.folder
@@ -83,7 +93,7 @@ def _and_below(
     left: Sequence[Location],
     more: int,
 ) -> WholeListing:
-    """What is listed, and every file in and below the folders that are left."""
+    """The listing, and every file in the folders that are left and below them."""
     rounds = 0
     while left:
         if rounds == MAXIMUM_ROUNDS:
@@ -96,7 +106,10 @@ def _and_below(
 def _round(
     spark: SparkSession, folders: Sequence[Location], task: Task, written: Location
 ) -> tuple[WholeListing, list[Location], bool]:
-    """What tasks found, the folders they left, in files below `written`, and whether a known one refused."""
+    """One round of tasks: what they found, the folders that they left, and whether a known folder refused.
+
+    The folders that are left are in Parquet files below `written`.
+    """
     files = pieces.whole(folders)
     each = -(-pieces.rows(files) // spark.sparkContext.defaultParallelism)
     todo = list(pieces.cut(files, min(each, FOLDERS_PER_TASK)))
@@ -111,7 +124,13 @@ def _round(
 
 
 def _lister(uri: str, request: ListingRequest, more: int, known: Location | None) -> Task:
-    """A task that lists its folders, and so many more that it finds in them and that are not known."""
+    """A task that lists the folders of its piece, and some of the folders that it finds in them.
+
+    Parameters
+    ----------
+    more : how many folders that it finds it lists itself. It leaves the others to the next round.
+    known : folders that are listed in a piece of their own, and so by no task that finds them.
+    """
 
     def task(piece: Piece) -> Iterator[pa.RecordBatch]:
         filesystem, top = uris.open_source(uri)
@@ -145,7 +164,10 @@ def _lister(uri: str, request: ListingRequest, more: int, known: Location | None
 
 
 def _to_list(found: Listing, holders: Mapping[str, Folder], known: Location | None) -> Iterator[Folder]:
-    """The folders that were found and are not known; what was reached through a link is never known."""
+    """The folders that were found and are to be listed: those that are not known.
+
+    A folder that was reached through a link is never known.
+    """
     linked = [f for f in found.folders if f in found.links or holders[posixpath.dirname(f)].mark == LINKED]
     yield from (Folder(path, 0, LINKED) for path in linked)
     direct = sorted(set(found.folders) - set(linked))
@@ -168,7 +190,11 @@ def _to_visit(piece: Piece) -> Iterator[Folder]:
 
 
 def _taken(folders: deque[Folder], most: int) -> Iterator[Folder]:
-    """At most so many folders, and one at least, that may hold `_FILES_TOGETHER`."""
+    """The next folders to list together: at least one, at most `most`.
+
+    They may hold about `_FILES_TOGETHER` files. A folder of which nothing is known counts as
+    `_FILES_EXPECTED` files.
+    """
     expected = 0
     while folders and most and expected < _FILES_TOGETHER:
         folder = folders.popleft()

@@ -1,8 +1,10 @@
-"""Where an ingest reads from: a listing, what it is complete for, and how its pieces are read.
+"""Where an ingest reads from: what lists it, what the listing is complete for, what reads its pieces.
 
-folder ─────────── listed in executors ──┐
-inventory, paths, DICOMDIR, one file ────┴── files, and archives inside
-header table ───── its Parquet files ─────── rows
+    folder ─────────── listed in executors ──┐
+    inventory, paths, DICOMDIR, one file ────┴── files, and archives inside
+    header table ───── its Parquet files ─────── rows
+
+A listing says where the files are. A task reads one piece of it.
 """
 
 import os
@@ -50,12 +52,13 @@ class Origin:
 
     Attributes
     ----------
-    name : the argument that named it, for messages.
+    name : the argument that named it, for messages, such as `--source /pacs`.
     list_files : lists it.
-    list_changed : lists what has changed in known folders; None where folders have no marks.
-    top : the folder, as the ledger writes it, that the listing is complete for; None where it is a list.
+    list_changed : lists what has changed in known folders; None when its folders have no marks.
+    top : the folder, as the ledger writes it, that the listing is complete for; None when the origin is a
+        list.
     reader : reads a piece of the listing; of a table, a piece of one of its files.
-    reach : what all paths begin with, as the ledger writes them, that `reader` can read; None of a table.
+    reach : how all paths that `reader` can read begin, as the ledger writes them; None for a table.
     """
 
     name: str
@@ -77,7 +80,7 @@ def of(arguments: Namespace, config: IngestConfig) -> Origin:
     Raises
     ------
     UsageError
-        They exclude each other, one is missing, or one names nothing that can be opened.
+        Two of them exclude each other, one is missing, or one names nothing that can be opened.
     """
     settings = ReadSettings.of(config)
     uri, listed, table, columns = (getattr(arguments, n) for n in ("source", "inventory", "table", "columns"))
@@ -104,12 +107,12 @@ def _check_together(uri: str | None, listed: str | None, table: str | None, colu
 
 
 def check_folder(uri: str) -> None:
-    """Raise UsageError where `--source` is no folder that can be opened."""
+    """Raise UsageError when `--source` is no folder that can be opened."""
     _opened("--source", uris.open_source, uri)
 
 
 def check(arguments: Namespace) -> None:
-    """Raise UsageError where the tables would lie inside the source."""
+    """Raise UsageError when the tables would lie inside the source."""
     uri, root = arguments.source, arguments.tables
     if uri not in (None, STANDARD_INPUT) and _is_inside(root, uri):
         raise UsageError(
@@ -223,7 +226,9 @@ def _parquet_files(table: str) -> list[str]:
 
 
 def _delta_files(table: Path) -> list[str]:
-    """The Parquet files of a Delta table, where these alone say what it holds.
+    """The Parquet files of a Delta table.
+
+    Only a table whose files alone say what it holds is read: one without deleted rows and renamed columns.
 
     References
     ----------
@@ -241,7 +246,7 @@ def _delta_files(table: Path) -> list[str]:
 
 
 def _check_file(path: str, columns: ColumnMap) -> None:
-    """Raise UsageError where a Parquet file is none, or lacks what the map names."""
+    """Raise UsageError when a file is no Parquet file, or lacks a column that the map names."""
     try:
         schema = pq.read_schema(path)
     except FileNotFoundError:  # of a Delta table that has lost it: the listing says so

@@ -1,4 +1,4 @@
-"""What a task of an ingest reads: (rows of `LISTING_ROW`, their headers), batch by batch, of its piece."""
+"""What a task of an ingest reads of its piece, batch by batch: rows of `LISTING_ROW`, and their headers."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -33,8 +33,8 @@ class ReadBatch(NamedTuple):
     Attributes
     ----------
     listing : schema `LISTING_ROW`.
-    headers : what became of each row; None where it is a container whose members have been read.
-    container : the archive or table that holds all of the rows.
+    headers : what became of each row; None when the only row is a container whose members have been read.
+    container : the archive or table that holds all of the rows; None when nothing does.
     """
 
     listing: pa.RecordBatch
@@ -46,7 +46,7 @@ Reader = Callable[[Piece], Iterator[ReadBatch]]
 
 
 def file_reader(uri: str, settings: ReadSettings) -> Reader:
-    """A reader of files and archives below `uri`, whose pieces are rows of `LISTING_ROW`."""
+    """A reader of files and archives below `uri`. Its pieces are rows of `LISTING_ROW`."""
 
     def read(piece: Piece) -> Iterator[ReadBatch]:
         filesystem = uris.open_filesystem(uri)
@@ -68,7 +68,10 @@ def file_reader(uri: str, settings: ReadSettings) -> Reader:
 def _asked(
     filesystem: pafs.FileSystem, prefix: str, timeout: float, listing: pa.RecordBatch
 ) -> pa.RecordBatch:
-    """The listing with size and time of files of which a list tells the path alone; as far as they answer."""
+    """The listing, with size and time of the files of which a list tells only the path.
+
+    They stay null when the file system does not answer.
+    """
     paths = [path[len(prefix) :] for path in mere_paths(listing).to_pylist()]
     if not paths:
         return listing
@@ -76,7 +79,7 @@ def _asked(
 
 
 def _prefixed(prefix: str, files: pa.RecordBatch) -> pa.RecordBatch:
-    """Rows of `LISTED_FILE` with paths as the ledger writes them."""
+    """Rows of `LISTED_FILE` with paths as the ledger writes them, such as `s3://bucket/key`."""
     paths = pc.binary_join_element_wise(prefix, files.column("path"), "")
     return files.set_column(0, files.schema.field(0), paths)
 
@@ -88,7 +91,7 @@ def _kinds(listing: pa.RecordBatch) -> npt.NDArray[np.int8]:
 
 
 def _failed(listing: pa.RecordBatch) -> Iterator[ReadBatch]:
-    """What could not be listed, with the listing's reasons."""
+    """Rows of a listing that could not be listed, as failures with their own reasons."""
     told = zip(listing.column("reason").to_pylist(), listing.column("detail").to_pylist(), strict=True)
     failures = [Failure(i, Reason(reason), detail) for i, (reason, detail) in enumerate(told)]
     yield ReadBatch(listing, HeaderBatch.of_failures(*failures))
@@ -106,7 +109,7 @@ def _files(
 def _members(
     filesystem: pafs.FileSystem, row: pa.RecordBatch, prefix: str, settings: ReadSettings
 ) -> Iterator[ReadBatch]:
-    """The members of an archive, and last the archive itself: read, or failed with its reason."""
+    """The members of an archive, and at the end the archive itself: read, or failed with its reason."""
     (named,) = row.column("path").to_pylist()
     path = named[len(prefix) :]
     for members, headers in archives.read_archive(filesystem, path, settings):
@@ -118,7 +121,7 @@ def _members(
 
 
 def _whole(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch | None]:
-    """The batches; None where a page of the file is damaged, and nothing after it."""
+    """The batches. When a page of the file is damaged, None comes in its place, and nothing after it."""
     try:
         yield from batches
     except (pa.ArrowException, OSError):  # neither names a value, but a message might
@@ -133,7 +136,10 @@ def _damaged(table: str, start: int, stop: int) -> ReadBatch:
 
 
 def _table(found: Listing) -> Iterator[ReadBatch]:
-    """A header table after all its rows, as its file system lists it; a failure where it does not answer."""
+    """A header table as its file system lists it, after all its rows.
+
+    It is a container; or a failure, when the file system does not answer.
+    """
     if found.files.num_rows:
         yield ReadBatch(listing_rows(found.files), None)
     else:
@@ -141,7 +147,7 @@ def _table(found: Listing) -> Iterator[ReadBatch]:
 
 
 def table_reader(columns: ColumnMap, settings: ReadSettings) -> Reader:
-    """A reader of header tables, whose pieces are rows of their Parquet files."""
+    """A reader of header tables. Its pieces are rows of their Parquet files."""
     rows = _JSON_ROWS if columns.json else _TABLE_ROWS
 
     def read(piece: Piece) -> Iterator[ReadBatch]:

@@ -1,17 +1,19 @@
 """Archives read inside without unpacking: zip, tar and tar.gz, on any file system.
 
-    archive ──► members, in its order ──► `BATCH_MEMBERS` at a time ──► prefix of each, as far as
+    archive ──► members, in its order ──► `BATCH_MEMBERS` at a time ──► the start of each, as far as
                                                                         its header goes ──► rows
 
-A member's path is `archive!member`; nothing is ever written, so that `..`, a leading slash or a newline
-in its name are only part of a label. Bytes that are no UTF-8 are escaped; a name that occurs again gets
-`!2`, `!3`, … at its end, in the archive's order. Folders and links are no files (what a link means is
-a member itself); a device, an encrypted member and an archive in the archive are failures. What comes
-before damage is read; the archive itself is then the last row, with the reason.
+The path of a member is `archive!member`, such as `/pacs/a.zip!series/1.dcm`. Nothing is ever written: `..`, a
+leading slash or a newline in a name is only part of the label. Bytes that are no UTF-8 are escaped. A name
+that occurs again gets `!2`, `!3`, … at its end, in the archive's order.
 
-An archive can be far larger inside: members, bytes and ratio are bounded (`ReadSettings`). A zip or a
-tar is read in ranges, a tar.gz from its start to its end. Each read has its bound on time, as those of files
-have; one that takes longer ends the archive.
+Folders and links are no files: what a link leads to is a member itself. A device, an encrypted member and an
+archive in the archive are failures. When an archive is damaged, the members before the damage are read, and
+the archive itself is the last row, with the reason.
+
+An archive can be far larger inside than outside. Its members, their bytes and their ratio to the archive's
+bytes are bounded (`ReadSettings`). A zip or a tar is read in ranges, a tar.gz from its start to its end. Each
+read has the same bound on time as a read of a file has; a read that takes longer ends the archive.
 """
 
 from collections.abc import Iterator, Sequence
@@ -43,12 +45,15 @@ _Batch = tuple[pa.RecordBatch, HeaderBatch]
 
 
 def is_archive(path: str) -> bool:
-    """Whether a file's name is that of an archive that is read inside."""
+    """Whether a file's name is that of an archive that is read inside, such as `a.ZIP` or `a.tgz`."""
     return path.lower().endswith(_ENDINGS)
 
 
 def archive_of(path: str) -> str | None:
-    """The archive that a path `archive!member` lies in; None where it lies in none."""
+    """The archive that a path `archive!member` lies in; None for any other path.
+
+    `/pacs/a.zip!1.dcm` lies in `/pacs/a.zip`, `/pacs/a!1.dcm` in none.
+    """
     at = path.find("!")
     while at >= 0 and not is_archive(path[:at]):
         at = path.find("!", at + 1)
@@ -56,17 +61,17 @@ def archive_of(path: str) -> str | None:
 
 
 def read_archive(filesystem: pafs.FileSystem, path: str, settings: ReadSettings) -> Iterator[_Batch]:
-    """Members of an archive, and their headers, batch by batch in bounded memory; never raises.
+    """Members of an archive, and their headers, batch by batch in bounded memory. It never raises.
 
     Parameters
     ----------
-    settings : its timeout is for opening the archive, for each read of it, and for asking after its size.
+    settings : the timeout is for opening the archive, for each read of it, and for asking after its size.
 
     Returns
     -------
-    Batches of schema `LISTED_FILE`, one row a member (mtime as the member has it), each with what became of
-    it: positions are rows of its batch. An archive that cannot be read to its end is the only row of
-    the last batch, with its own size and time, unknown where it does not answer.
+    Batches of schema `LISTED_FILE`, one row a member, each with what became of it: positions are rows of its
+    batch. The mtime is that which the member has. An archive that cannot be read to its end is the only row
+    of the last batch, with its own size and time; these are null when the file system does not answer.
     """
     reading = _Reading(filesystem, path, settings)
     following = partial(next, _opened(reading), None)
@@ -114,7 +119,7 @@ def _members(path: str, file: RangeFile, budget: Budget, held_bytes: int) -> Ite
 
 
 def _batches(reading: _Reading, members: Iterator[Member], budget: Budget) -> Iterator[_Batch]:
-    """All batches; what was collected before an error is given before it is raised."""
+    """All batches. What was collected before an error is given first, then the error is raised."""
     ended: Exception | None = None
     more = True
     while more and ended is None:
@@ -131,7 +136,7 @@ def _batches(reading: _Reading, members: Iterator[Member], budget: Budget) -> It
 
 
 def _collect(members: Iterator[Member], batch: list[Member]) -> bool:
-    """Fill the batch; False when there are no more members."""
+    """Fill the batch. False when there are no more members."""
     held = 0
     for member in members:
         batch.append(member)
@@ -158,7 +163,7 @@ def _read(reading: _Reading, batch: Sequence[Member], budget: Budget) -> Iterato
 
 
 def _fetched(member: Member, byte_range: ByteRange, opened: dict[int, IO[bytes]], budget: Budget) -> Fetched:
-    """The next bytes of a member: ranges of one are asked for in order."""
+    """The next bytes of a member. The ranges of a member are asked for in order."""
     if member.open is None:
         return member.failure or (Reason.ARCHIVE_DAMAGED, "no content")
     if is_archive(member.name):
@@ -179,7 +184,7 @@ def _fetched(member: Member, byte_range: ByteRange, opened: dict[int, IO[bytes]]
 
 
 def _unique(reading: _Reading, path: str) -> str:
-    """The path, with a number at its end where the archive has had it before."""
+    """The path; with a number at its end when the archive has had this path before."""
     digest = blake2b(path.encode(), digest_size=8).digest()
     given = path
     while (key := blake2b(given.encode(), digest_size=8).digest()) in reading.seen:
@@ -190,12 +195,12 @@ def _unique(reading: _Reading, path: str) -> str:
 
 
 def _row(reading: _Reading) -> pa.RecordBatch:
-    """The archive with its own size and time, as far as the file system answers."""
+    """The archive with its own size and time; these are null when the file system does not answer."""
     path, timeout = reading.path, reading.settings.read_timeout_seconds
     files = list_paths(reading.filesystem, [path], timeout).files
     return files if files.num_rows else listed_files([path], [None], [None])
 
 
 def _itself(row: pa.RecordBatch, reason: Reason, detail: str) -> _Batch:
-    """The batch whose only row is the archive."""
+    """The batch whose only row is the archive, as a failure."""
     return row, HeaderBatch.of_failures(Failure(0, reason, detail))

@@ -1,7 +1,8 @@
-"""The files that a DICOMDIR, the index of a medium, refers to (PS3.3, F; PS3.10, 8).
+r"""The files that a DICOMDIR, the index of a medium, refers to (PS3.3, F; PS3.10, 8).
 
-A medium's file IDs are in capitals and the file system that shows it may write them small, or with
-ISO 9660's `.;1`: each component is looked up as it is, and else without regard to case.
+The standard has a medium's file IDs in capitals. The file system that shows the medium may write them small,
+or with ISO 9660's `.;1`. So each component is looked up as it is, and then without regard to case: the
+reference `IMAGES\IM0001` may lead to `images/im0001` or to `IMAGES/IM0001.;1`.
 """
 
 import posixpath
@@ -25,12 +26,14 @@ _OUTSIDE = "the reference does not name a file below the DICOMDIR"
 
 
 def read_dicomdir(filesystem: pafs.FileSystem, path: str, timeout_seconds: float) -> Listing:
-    """The files that a DICOMDIR refers to, each once; what is missing, or outside the medium, is a failure.
+    """The files that a DICOMDIR refers to, each once. A file that is missing is a failure.
+
+    So is a file outside the medium.
 
     Parameters
     ----------
-    timeout_seconds : for each answer of the file system. Where a folder gives none, no other folder is asked
-        after: the files in all of them are failures.
+    timeout_seconds : how long each answer of the file system may take. When a folder does not answer, no
+        other folder is asked after: the files in all of them are failures.
 
     Raises
     ------
@@ -61,7 +64,7 @@ def _found(names: "_Names", path: str, components: tuple[str, ...]) -> str | Lis
 
 
 def _references(storage: Storage, path: str) -> list[tuple[str, ...]]:
-    """Components of each ReferencedFileID (0004,1500), each reference once."""
+    """Components of each ReferencedFileID (0004,1500); each reference once."""
     try:
         with storage.open(path) as file:
             content = take(file, LARGEST + 1)
@@ -88,7 +91,7 @@ def _is_name(component: str) -> bool:
 
 
 class _Names:
-    """Names of a medium, each folder listed once."""
+    """Names of a medium. Each folder is listed once."""
 
     def __init__(self, storage: Storage) -> None:
         self.storage = storage
@@ -112,7 +115,7 @@ class _Names:
         return folder
 
     def _names(self, folder: str) -> dict[str, str]:
-        """Names in a folder, by themselves and folded; a name as it is goes before a folded one."""
+        """Names in a folder, by themselves and folded. A name as it is takes precedence over a folded one."""
         if folder not in self.folders:
             names = self._listed(folder)
             self.folders[folder] = {_folded(name): name for name in names} | {name: name for name in names}

@@ -1,7 +1,7 @@
 """The first bytes of many local files in one piece of memory, read without Python in between.
 
-A file costs its three system calls and nothing else; threads read side by side, for the interpreter's
-lock is not held.
+A file costs three system calls (open, pread, close) and nothing else. The reads do not hold the
+interpreter's lock, so that several threads read side by side.
 """
 
 import os
@@ -25,13 +25,15 @@ _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 
 
 def read_starts(paths: Sequence[str], wanted: npt.NDArray[np.int64]) -> tuple[Arena, npt.NDArray[np.int64]]:
-    """The first bytes of each file; and the positions of those that could not be read, which are empty.
+    """The first bytes of each file, and the positions of the files that could not be read.
+
+    A file that could not be read is empty in the arena.
 
     Parameters
     ----------
     paths : local paths, as `os.fsdecode` has them.
-    wanted : int64 (n,), bytes of each; fewer are there where the file ends before. Memory for all of
-        them is set aside.
+    wanted : int64 (n,), how many bytes of each file are read. A file that ends before gives fewer. Memory for
+        all of them is set aside.
 
     Raises
     ------
@@ -51,7 +53,7 @@ def read_starts(paths: Sequence[str], wanted: npt.NDArray[np.int64]) -> tuple[Ar
 
 @entry
 def _read(names: int, starts: Any, wanted: Any, memory: int, bounds: Any, failed: Any) -> None:
-    """Fill the memory at an address, `bounds` and `failed`; the names are at an address, too."""
+    """Fill `bounds`, `failed` and the memory at the address `memory`. `names` is an address too."""
     for i in range(len(starts)):
         n = -1
         descriptor = _OPEN(np.uint64(names + starts[i]), np.int32(_FLAGS))

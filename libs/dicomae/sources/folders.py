@@ -22,21 +22,25 @@ def list_folders(
     marks: Sequence[str | None] | None = None,
     top: str = "/",
 ) -> Listing:
-    """Files and folders directly in some folders; what cannot be listed is a value, never an exception.
+    """Files and folders directly in some folders. What cannot be listed is a value, never an exception.
 
-    Links are followed, except to a folder above themselves; a link to nothing is not listed.
+    Links are followed, except a link to a folder above itself. A link to nothing is not listed.
+
+    A local folder that still has its mark is not opened again. A mark is made of inode and ctime. It changes
+    when an entry comes, goes or takes another's place, and nobody can set it. It does not change when a file
+    is written to, or when the target of a link changes: a folder that holds a link, or a file written within
+    the last seconds, therefore has the mark "".
 
     Parameters
     ----------
-    marks : of local folders, for each the mark that it had when it was listed before, "" where it had none;
-        None where it is new, `LINKED` where that is reached through a link. One that has its mark still is
-        not opened, and one that is gone, or behind a link by now, is no failure. A mark is inode and ctime:
-        it changes when an entry comes, goes or takes another's place, and nobody can set it. What a link
-        leads to, and a file that is being written, can change without: a folder that holds such has none.
-    top : the folder from which all with a mark were reached, through no link below it.
-    timeout_seconds : for each answer of the system about a local folder; beyond, it is a failure, and so are
-        those after it, for the source does not answer. Elsewhere there is no such bound: a folder comes in
-        many requests, of which S3's client bounds each (`ioerrors`), and HDFS by its own configuration.
+    timeout_seconds : how long each answer about a local folder may take. A folder whose answer takes longer
+        is a failure, and so are the folders after it, because the source does not answer. Other file systems
+        have no such bound here: a folder comes in many requests. The client of S3 bounds each of them
+        (`io_errors`), and HDFS does so by its own configuration.
+    marks : for each folder the mark that it had when it was listed before; "" where it had none; None where
+        the folder is new; `LINKED` where it was reached through a link. A folder with a mark that is gone, or
+        is behind a link by now, is no failure.
+    top : the folder from which all folders with a mark were reached, through no link below it.
     """
     if isinstance(filesystem, pafs.LocalFileSystem):
         return list_local(folders, marks or [None] * len(folders), top, timeout_seconds)
@@ -44,7 +48,10 @@ def list_folders(
 
 
 def _list_remote(filesystem: pafs.FileSystem, folders: Sequence[str]) -> Listing:
-    """As `list_folders`; several folders at a time, for each makes one wait."""
+    """As `list_folders`, of file systems that are not local.
+
+    Several folders are listed at a time, because each answer takes long.
+    """
     found = ListingBuilder()
     for start in range(0, len(folders), TOGETHER):
         together = folders[start : start + TOGETHER]

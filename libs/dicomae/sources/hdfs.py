@@ -1,9 +1,9 @@
-"""What `pyarrow.fs` leaves out about HDFS, which it reaches by Hadoop's own client.
+"""What `pyarrow.fs` leaves out about HDFS. It reaches HDFS by Hadoop's own client.
 
-this process: pyarrow ──► libhdfs.so ──► a JVM ──► Hadoop's client ──► the cluster
+    this process: pyarrow ──► libhdfs.so ──► a JVM ──► Hadoop's client ──► the cluster
 
-The JVM starts with the first URI of HDFS that a process opens and ends with the process. Of what fails
-the client prints Java's stack trace on standard error, which nothing can turn off.
+The JVM starts with the first URI of HDFS that a process opens, and ends with the process. When a call fails,
+the client prints Java's stack trace on standard error. Nothing can turn that off.
 """
 
 import os
@@ -20,7 +20,7 @@ _CLIENT = re.compile(r"hadoop-(common|client-api)-[^/]*\.jar$")
 
 
 def has_client(classpath: str) -> bool:
-    """Whether a jar of a class path is Hadoop's client; without it libhdfs crashes the process.
+    """Whether a jar of a class path is Hadoop's client. Without it libhdfs crashes the process.
 
     Parameters
     ----------
@@ -36,12 +36,12 @@ def has_client(classpath: str) -> bool:
 def file_info(filesystem: pafs.FileSystem, path: str) -> pafs.FileInfo:
     """What a file system says of a path.
 
-    pyarrow says of HDFS that there is no such path whatever went wrong; to list it tells why.
+    Of HDFS, pyarrow says "no such path" whatever went wrong. The path is then listed, which tells why.
 
     Raises
     ------
     OSError
-        It does not answer, or refuses.
+        The file system does not answer, or refuses.
     """
     info = filesystem.get_file_info(path)
     if info.type == pafs.FileType.NotFound and filesystem.type_name == "hdfs":

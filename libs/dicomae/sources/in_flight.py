@@ -1,12 +1,14 @@
-"""Reads one after the other where the source is quick, many at once where it makes one wait.
+"""Reads one after the other when the source is quick, many at once when it is slow.
 
-    the caller watches ──► one thread reads ──► quick: it reads them all
-                               └─ slow: up to `THREADS` read ──► a read that hangs is given up
+    the caller watches ──► one thread reads ──► quick: it makes all reads
+                               └─ slow: up to `THREADS` threads read ──► a read that hangs is given up
 
-All reads run in threads, so that one that never returns holds nothing up: its thread is left behind,
-and, being a daemon, does not keep the process alive. A thread cannot be ended: what it holds (a
-descriptor, a few KiB) is held until the system answers. Threads wait for the next call, for the memory
-allocator gives what a thread has read back to the system when it ends: that costs more than the reads.
+All reads are made in threads, so that a read that never returns holds nothing up. Its thread is left behind.
+It is a daemon, and so does not keep the process alive. A thread cannot be ended: what it holds (a
+descriptor, a few KiB) is held until the system answers.
+
+A thread that has done its work waits for the next. The memory allocator gives what a thread has read back to
+the system when the thread ends, and that costs more than the reads.
 """
 
 import os
@@ -28,7 +30,7 @@ T = TypeVar("T")
 def read_all(read: Callable[[int], T], n: int, timeout_seconds: float) -> list[T | None]:
     """`read(i)` for each i below n; None for a read that takes longer than `timeout_seconds`.
 
-    When all `THREADS` threads hang, what was not begun is None too: the source does not answer.
+    When all `THREADS` threads hang, the source does not answer: the reads that have not begun are None too.
 
     Raises
     ------
@@ -39,31 +41,31 @@ def read_all(read: Callable[[int], T], n: int, timeout_seconds: float) -> list[T
 
 
 class Wait:
-    """How long an answer of the system is waited for: told by the one thread, asked by another."""
+    """How long an answer of the system has been waited for. One thread tells, another asks."""
 
     def __init__(self) -> None:
         self._since: float | None = None
 
     def begin(self) -> None:
-        """The system is asked, now."""
+        """Say that the system is asked now."""
         self._since = time.monotonic()
 
     def end(self) -> None:
-        """It has answered."""
+        """Say that it has answered."""
         self._since = None
 
     def seconds(self) -> float:
-        """So far; 0 while no answer is waited for."""
+        """Seconds since the system was asked; 0 while no answer is waited for."""
         since = self._since
         return 0.0 if since is None else time.monotonic() - since
 
 
 def watched(work: Callable[[], T], wait: Wait, timeout_seconds: float) -> T:
-    """`work()`, which may take as long as it wants, but not wait for one answer of a system.
+    """`work()`, which may take long as a whole, but must not wait long for one answer of a system.
 
     Parameters
     ----------
-    wait : what the work tells of its waiting.
+    wait : where the work says when it begins and ends to wait.
 
     Raises
     ------
@@ -111,7 +113,7 @@ def answered(ask: Callable[[], T], timeout_seconds: float) -> T:
 class _Crew(Generic[T]):
     """Threads that share a list of reads.
 
-    The threads take no lock, for a quick read costs little more than one: each step that they share
+    The threads take no lock, because a quick read costs little more than a lock. Each step that they share
     (the next number, one entry of a list or of a dict) is a single operation of the interpreter.
     """
 
@@ -150,7 +152,7 @@ class _Crew(Generic[T]):
         self._hired += n
 
     def _give_up(self, now: float) -> None:
-        """Leave behind the members that hang."""
+        """Leave behind the members whose read takes too long."""
         self._working -= {
             member for member, began in list(self._begun.items()) if now - began > self._timeout
         }
@@ -171,7 +173,7 @@ class _Crew(Generic[T]):
 
 
 class _Thread:
-    """A thread that does one piece of work after the other."""
+    """A thread that does one piece of work after another."""
 
     def __init__(self) -> None:
         self.inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
@@ -184,7 +186,7 @@ class _Thread:
 
 
 def _begin(work: Callable[[], None]) -> None:
-    """Do the work in a thread that waits, or in a new one; it must not raise."""
+    """Do the work in a thread that waits, or in a new one. The work must not raise."""
     try:
         thread = _IDLE.pop()
     except IndexError:

@@ -3,9 +3,12 @@
     manifest.json ──► its data files ─┐
     .parquet, .csv, .csv.gz ──────────┴──► columns by name ──► batches of `LISTED_FILE`
 
-A path is a path or URI, or bucket and key; relative, it is below the source. Rows beyond the source are
-left out, for an inventory is of a whole bucket. Size, mtime and etag may be absent or null. Times
-without a zone are in UTC; a number is seconds since 1970, as `find -printf %T@` writes it.
+A row names a file by a path, by a URI, or by bucket and key. A relative path is below the source: with the
+source `/pacs`, `a/1.dcm` is `/pacs/a/1.dcm`. Rows of files elsewhere are left out, because an inventory is
+often of a whole bucket. Size, mtime and etag may be absent or null. A time without a zone is in UTC. A time
+that is a number is in seconds since 1970, as `find -printf %T@` writes it.
+
+The file system that holds an inventory may take so long for each answer and no longer.
 
 References
 ----------
@@ -43,18 +46,18 @@ __all__ = ["Place", "read_inventory"]
 def read_inventory(
     filesystem: pafs.FileSystem, path: str, place: Place, timeout_seconds: float
 ) -> Iterator[tuple[int, pa.RecordBatch]]:
-    """Number of rows, and those below a source as `LISTED_FILE`, batch by batch, in their order.
+    """Batches of an inventory in its order: how many rows it has, and those below a source as `LISTED_FILE`.
 
     Parameters
     ----------
-    filesystem, path : of the inventory; its columns are found by their usual names (`NAMES`).
-    timeout_seconds : for each answer of the file system.
+    filesystem, path : of the inventory. Its columns are found by their usual names (`NAMES`).
+    timeout_seconds : how long each answer of the file system may take.
 
     Raises
     ------
     UsageError
-        The inventory cannot be read, lacks a column, or holds what is no path, size or time; or it names
-        no file of the source; or the file system does not answer.
+        The inventory cannot be read, or the file system does not answer. It lacks a column, or a value is no
+        path, size or time. It names no file of the source.
     """
     storage = Storage(filesystem, timeout_seconds)
     kept = given = 0
@@ -82,7 +85,14 @@ def read_inventory(
 
 @dataclass(frozen=True)
 class _File:
-    """A data file; `names` of its columns where it has no header, and whether its keys are URL-encoded."""
+    """A data file of an inventory.
+
+    Attributes
+    ----------
+    kind : Parquet or CSV.
+    names : of its columns; empty when the file has a header.
+    has_encoded_keys : whether its keys are URL-encoded.
+    """
 
     path: str
     kind: str  # Parquet or CSV
@@ -91,7 +101,7 @@ class _File:
 
     @property
     def first_row(self) -> int:
-        """Number of the first row of the batches; a header is row 1."""
+        """Number of the first row of the batches. A header is row 1."""
         return 2 if self.kind == "CSV" and not self.names else 1
 
     def batches(self, storage: Storage) -> Iterator[pa.RecordBatch]:
@@ -134,7 +144,7 @@ def _files(storage: Storage, path: str) -> list[_File]:
 
 
 def _of_manifest(storage: Storage, path: str) -> list[_File]:
-    """The data files that an S3 Inventory's manifest lists."""
+    """The data files that the manifest of an S3 Inventory lists."""
     try:
         with storage.open(path) as file:
             manifest = json.loads(take(file, MANIFEST_BYTES))
@@ -153,7 +163,7 @@ def _of_manifest(storage: Storage, path: str) -> list[_File]:
 
 
 def _data_path(storage: Storage, manifest: str, bucket: str, key: str) -> str:
-    """Where a data file is: in its bucket, or, copied with its manifest, in `../data` or beside it."""
+    """Where a data file is: in its bucket; or, copied with the manifest, in `../data` or beside it."""
     beside, name = posixpath.dirname(manifest), posixpath.basename(key)
     places = [f"{bucket}/{key}"] if storage.filesystem.type_name == "s3" else []
     places += [posixpath.join(posixpath.dirname(beside), "data", name), posixpath.join(beside, name)]

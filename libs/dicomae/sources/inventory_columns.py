@@ -33,12 +33,12 @@ _NO_TIME = "mtime is not in ISO 8601 or seconds since 1970"
 
 @dataclass(frozen=True)
 class Place:
-    """The source of which an inventory tells.
+    """The source that an inventory tells of.
 
     Attributes
     ----------
-    folder : its path in its file system, as `open_source` gives it.
-    prefix : what stands before such a path in the tables, as `path_prefix` gives it.
+    folder : its path in its file system, as `open_source` gives it, such as `pacs/2024`.
+    prefix : what stands before such a path in the tables, as `path_prefix` gives it, such as `s3://`.
     """
 
     folder: str
@@ -51,9 +51,9 @@ class Rows:
 
     Attributes
     ----------
-    batch : all its columns.
+    batch : all their columns.
     file : the inventory's path, for messages.
-    first : number of the first row in the file, from 1; a header counts as a row.
+    first : number of the first row in the file, from 1. A header counts as a row.
     has_encoded_keys : whether keys are URL-encoded, as S3 Inventory writes them in CSV.
     """
 
@@ -63,24 +63,24 @@ class Rows:
     has_encoded_keys: bool
 
     def column(self, word: str) -> pa.Array | None:
-        """The column for one of our words; None where there is none."""
+        """The column for one of our words (`NAMES`); None when there is none."""
         for i, name in enumerate(self.batch.schema.names):
             if name.lower().replace("_", "").replace(" ", "") in NAMES[word]:
                 return self.batch.column(i)
         return None
 
     def error(self, i: int, wrong: str) -> UsageError:
-        """What to raise for a value in row `i` of these."""
+        """The error to raise for a value in row `i` of these."""
         return UsageError(f"{self.file}: row {self.first + i}: {wrong}")
 
 
 def listed_files_below(rows: Rows, place: Place) -> pa.RecordBatch:
-    """Rows of `LISTED_FILE` of the files below a source.
+    """The files below a source, as rows of `LISTED_FILE`.
 
     Raises
     ------
     UsageError
-        A column is missing, or holds what is no path, size or time.
+        A column is missing, or a value is no path, size or time.
     """
     found = [_paths(rows, place), _sizes(rows), _times(rows), _etags(rows)]
     nothing = [pa.nulls(rows.batch.num_rows, kind) for kind in LISTED_FILE.types]
@@ -90,7 +90,7 @@ def listed_files_below(rows: Rows, place: Place) -> pa.RecordBatch:
 
 
 def _is_current(rows: Rows) -> pa.Array:
-    """False for versions of an object that are no longer the latest, and for what marks it as deleted."""
+    """False for an old version of an object, and for a marker that an object is deleted."""
     current = pa.repeat(True, rows.batch.num_rows)
     for word, wanted in (("is_latest", "true"), ("is_delete_marker", "false")):
         flags = rows.column(word)
@@ -101,7 +101,10 @@ def _is_current(rows: Rows) -> pa.Array:
 
 
 def _paths(rows: Rows, place: Place) -> pa.Array:
-    """Paths in the source's file system; of another one, as they are, which is not below the source."""
+    """Paths in the source's file system.
+
+    A path of another file system stays as it is. It is then not below the source.
+    """
     path = rows.column("path")
     if path is None:
         bucket, key = rows.column("bucket"), rows.column("key")
@@ -121,12 +124,16 @@ def _paths(rows: Rows, place: Place) -> pa.Array:
 
 
 def _decoded(keys: pa.Array) -> pa.Array:
-    """Keys as they are; S3 writes them URL-encoded in CSV."""
+    """Keys as the storage has them. S3 writes them URL-encoded in CSV."""
     return pa.array([key and unquote_plus(key) for key in keys.to_pylist()], pa.string())
 
 
 def _in_source(path: str | None, place: Place) -> str | None:
-    """A path in the source's file system; where names are folders, `..` does not lead out of it."""
+    """A path in the source's file system.
+
+    When names are folders, `..` does not lead out of the source: below `/pacs`, `../etc/passwd` is
+    `/etc/passwd`, which is not below it.
+    """
     if path is None:
         return None
     if place.prefix.endswith("://"):  # of objects: a path begins with the bucket, and `..` means nothing
@@ -155,7 +162,7 @@ def _etags(rows: Rows) -> pa.Array | None:
 
 
 def _times(rows: Rows) -> pa.Array | None:
-    """Times in UTC from timestamps, ISO 8601 texts or seconds."""
+    """Times in UTC. They are given as timestamps, as ISO 8601 texts or as seconds since 1970."""
     times = rows.column("mtime")
     if times is None or times.type == tables.TIME:
         return times
@@ -175,7 +182,10 @@ def _from_iso(texts: pa.Array, rows: Rows) -> pa.Array:
 
 
 def _from_seconds(texts: pa.Array, rows: Rows) -> pa.Array:
-    """Seconds cut at microseconds as a listing's are, to be equal to them; floats are 0.2 µs apart."""
+    """Seconds cut at microseconds. A listing cuts its times too, and the two must be equal.
+
+    A float of today's seconds is exact to 0.2 µs.
+    """
     cut = pc.replace_substring_regex(texts, r"(\.[0-9]{9})[0-9]+$", r"\1")
     exact = _cast(cut, _SECONDS, _NO_TIME, rows)
     late = pc.index(pc.greater(exact, pa.scalar(_LATEST, pa.decimal128(12))), True).as_py()

@@ -1,4 +1,7 @@
-"""Exceptions of file systems as reasons: what the storage said, never the message, which may hold a path."""
+"""Exceptions of file systems as reasons.
+
+A reason says what the storage said. It never holds the exception's message, which may hold a path.
+"""
 
 import errno
 
@@ -10,7 +13,10 @@ READ_ERRORS = (OSError, ValueError, pa.ArrowException)
 
 
 def explained(error: Exception) -> tuple[Reason, str]:
-    """Reason and detail of a failure to list, open or read: the class and the system's code."""
+    """Reason and detail of a failure to list, open or read: `permission`, `PermissionError EACCES`.
+
+    The detail is the exception's class and the system's code.
+    """
     code = errno.errorcode.get(getattr(error, "errno", None) or 0)
     detail = f"{type(error).__name__} {code}" if code else type(error).__name__
     if isinstance(error, FileNotFoundError):

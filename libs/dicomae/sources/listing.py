@@ -1,4 +1,24 @@
-"""Files that were found: paths, sizes and times as Arrow columns, beside what could not be listed."""
+"""Listed files: what a file system or a list says of files, before any of them is opened.
+
+    a folder, a list, an inventory, a DICOMDIR ──► `Listing` ──► rows of `LISTING_ROW` ──► `WholeListing`
+
+Glossary. These words are used for nothing else.
+
+- A *listed file* is a file that a source has named: its path, and its size, time and etag where the source
+  says them. `LISTED_FILE` is the schema, `listed_files` makes rows of it. Example: `/pacs/a/1.dcm`, 524288
+  bytes, 2024-05-01 12:30 UTC, no etag.
+- A `ListingFailure` is what could not be listed: path, reason, detail. Example: `/pacs/locked`, `permission`,
+  `PermissionError EACCES`.
+- A `Folder` is a folder as it was when it was visited: how many files it held, and its mark.
+- A `Listing` is one level of some folders, or the files of a list: listed files, folders and failures.
+  `ListingBuilder` collects one.
+- `LISTING_ROW` (in `ledger.outcome`) is the schema of a row that a task reads: a listed file to be read, or,
+  with reason and detail, a listing failure; and how often it has been read before.
+- A `ListingRequest` (in `ledger.listings`) is what a listing of a whole source is given: where it is written,
+  what counts the files, how long an answer may take.
+- A `WholeListing` (in `ledger.listings`) is what a listing of a whole source gave: its Parquet files of
+  `LISTING_ROW`, and counts. `ListingWriter` writes one of these files.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -26,7 +46,14 @@ ListingFailure = tuple[str, Reason, str]
 
 
 class Folder(NamedTuple):
-    """A folder, how many files it holds itself, and its mark, as `list_folders` takes it."""
+    """A folder as it was when it was visited.
+
+    Attributes
+    ----------
+    path : in its file system.
+    files : how many files it held itself, without those of its folders.
+    mark : changes when the folder does (see `list_folders`).
+    """
 
     path: str
     files: int
@@ -39,13 +66,13 @@ class Listing:
 
     Attributes
     ----------
-    files : schema `LISTED_FILE`, sorted by path.
+    files : schema `LISTED_FILE`, sorted by path. A size, time or etag that is unknown is null.
     folders : paths of the folders in them, sorted.
-    failures : (path, reason, detail) of what could not be listed: a folder itself, or an entry that
-        is no regular file; sorted. A name that is not UTF-8 is escaped, and ends in `/`, as no file's does.
-    links : those of `folders` that are links, of a local file system.
-    visited : local folders that were listed, but for those below a link; and those that are gone.
-    settled : local folders that were not, for they still have the mark that was given.
+    failures : what could not be listed, sorted: a folder itself, or an entry that is no regular file. The
+        path of a name that is not UTF-8 is escaped and ends in `/`, as no file's path does.
+    links : those of `folders` that are links of a local file system.
+    visited : local folders that were listed and are not below a link; and known folders that are gone.
+    settled : local folders that were not listed, because they still have the mark that was given.
     """
 
     files: pa.RecordBatch
@@ -61,7 +88,8 @@ def list_paths(filesystem: pafs.FileSystem, paths: Sequence[str], timeout_second
 
     Parameters
     ----------
-    timeout_seconds : for each answer, of any file system; beyond, the path is a failure.
+    timeout_seconds : how long each answer may take, of any file system. A path whose answer takes longer is a
+        failure.
     """
     found, late = ListingBuilder(), (Reason.TIMEOUT, f"no answer within {timeout_seconds:g} s")
     answers = read_all(partial(_info, filesystem, paths), len(paths), timeout_seconds)
@@ -103,7 +131,7 @@ _NOTHING = listed_files([], [], [])
 
 
 class ListingBuilder:
-    """What has been found so far."""
+    """What has been found of a listing so far."""
 
     def __init__(self) -> None:
         self.n_files = 0
@@ -113,7 +141,7 @@ class ListingBuilder:
         self._columns: tuple[list[str], list[int | None], list[int | None]] = [], [], []  # of `listed`
 
     def sorted(self) -> Listing:
-        """All of it."""
+        """The listing of all that was added."""
         self._pack()
         files = pa.concat_batches(self._files).sort_by("path") if self._files else _NOTHING
         return Listing(files, tuple(sorted(self.folders)), tuple(sorted(self.failures)))
@@ -134,7 +162,7 @@ class ListingBuilder:
                 self.add_no_file(path)
 
     def add_file(self, path: str, size: int | None, mtime_ns: int | None) -> None:
-        """Add a file; its time in nanoseconds since 1970 in UTC."""
+        """Add a file. Its time is in nanoseconds since 1970 in UTC."""
         self.n_files += 1
         paths, sizes, mtimes = self._columns
         paths.append(path)
@@ -144,16 +172,20 @@ class ListingBuilder:
             self._pack()
 
     def add_no_file(self, path: str) -> None:
-        """Add what is neither a file nor a folder."""
+        """Add an entry that is neither a file nor a folder, such as a pipe."""
         self.failures.append((path, Reason.NOT_A_FILE, _NO_FILE))
 
     def add_unnameable(self, path: bytes) -> None:
-        """Add what has a name that is not UTF-8: Arrow and Delta hold no other; no two are shown alike."""
+        r"""Add an entry whose name is not UTF-8. Arrow and Delta hold no such name.
+
+        The failure shows the bytes escaped, and no two names alike: `caf\xe9.dcm/` for `caf`, byte E9,
+        `.dcm`.
+        """
         shown = path.replace(b"\\", b"\\\\").decode("utf-8", errors="backslashreplace")
         self.failures.append((f"{shown}/", Reason.IO_ERROR, _NOT_UTF8))
 
     def _pack(self) -> None:
-        """Let no more than a chunk be Python objects."""
+        """Turn what was added into Arrow, so that no more than a chunk of it is Python objects."""
         if self._columns[0]:
             self._files.append(listed_files(*self._columns))
             self._columns = [], [], []

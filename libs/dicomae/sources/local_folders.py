@@ -24,7 +24,11 @@ _LOOP = "a link to a folder above itself"
 def list_local(
     folders: Sequence[str], marks: Sequence[str | None], top: str, timeout_seconds: float
 ) -> Listing:
-    """As `list_folders`."""
+    """As `list_folders`, of local folders.
+
+    When a folder does not answer, the folders before it are listed a second time: what was found the first
+    time belongs to the thread that still waits, and may still change.
+    """
     visit = _Visit(top)
     try:
         watched(partial(visit.look_at_all, folders, marks), visit.wait, timeout_seconds)
@@ -56,7 +60,10 @@ class _Visit:
         return replace(self._found.sorted(), links=links, visited=visited, settled=settled)
 
     def look_at_all(self, folders: Sequence[str], marks: Sequence[str | None]) -> None:
-        """What each folder holds that has not its mark still, or why it cannot be listed."""
+        """Look at each folder: add what it holds, or why it cannot be listed.
+
+        A folder that still has its mark is settled, and is not listed.
+        """
         for self.begun, (folder, mark) in enumerate(zip(folders, marks, strict=True)):
             self.wait.begin()
             try:
@@ -92,7 +99,7 @@ class _Visit:
             self._visited.append(Folder(folder, self._found.n_files - n_files, mark))
 
     def _is_behind_link(self, folder: str) -> bool:
-        """Whether a folder below the top is a link by now, or one between them is."""
+        """Whether a folder below the top has become a link, or a folder between them has."""
         reached = []
         while folder not in self._behind_no_link and len(folder) > len(self._top):
             if os.path.islink(folder):
@@ -103,7 +110,7 @@ class _Visit:
         return False
 
     def _list(self, folder: str) -> None:
-        """Its entries: one `stat` each, and none for a folder that is no link."""
+        """Add the entries of a folder. Each takes one `stat`; a folder that is no link takes none."""
         since = time.time_ns() - _WRITTEN_NS
         with os.scandir(folder) as entries:
             while chunk := list(islice(entries, CHUNK)):
@@ -143,7 +150,10 @@ class _Visit:
         return [entry for entry in entries if _is_utf8(entry.name)]
 
     def _add_unnameable(self, entry: os.DirEntry[str]) -> None:
-        """What has a name that is not UTF-8; of a folder each file and link below it, as theirs is not."""
+        """Add an entry whose name is not UTF-8.
+
+        Of such a folder, each file and each link below it is added: their paths are not UTF-8 either.
+        """
         self._n_unmarkable += 1
         if not entry.is_dir(follow_symlinks=False):
             self._found.add_unnameable(os.fsencode(entry.path))
@@ -160,11 +170,14 @@ class _Visit:
 
 
 def _mark(folder: str, ask: Callable[[str], os.stat_result]) -> str | None:
-    """See `list_folders`; "" where a change at once after this one might give the same, None of a link.
+    """The mark of a folder, such as `131074:1714566605123456789`; None when it is a link.
+
+    See `list_folders`. It is "" for a folder that changed less than two seconds ago: another change at once
+    might give the same mark.
 
     Parameters
     ----------
-    ask : `os.lstat`, or `os.stat`, to which no link is one.
+    ask : `os.lstat`, or `os.stat`, which follows links and so never sees one.
     """
     about = ask(folder)
     if stat.S_ISLNK(about.st_mode):
@@ -176,7 +189,7 @@ def _mark(folder: str, ask: Callable[[str], os.stat_result]) -> str | None:
 
 
 def _is_utf8(name: str) -> bool:
-    """Whether a name of the system is UTF-8; bytes that are not come as lone surrogates."""
+    """Whether a name is UTF-8. Python shows bytes that are not as lone surrogates."""
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -185,7 +198,7 @@ def _is_utf8(name: str) -> bool:
 
 
 def _leads_back(path: str) -> bool:
-    """Whether a link leads to a folder through which it was reached: following it would never end."""
+    """Whether a link leads to a folder through which it was reached. Following it would never end."""
     target = os.path.realpath(path)
     holder = os.path.dirname(path)
     reached = {os.path.realpath(holder)}

@@ -1,4 +1,4 @@
-"""What archives have in common: members, bounds, and the bytes of an archive on any file system."""
+"""What archives have in common: members, and the limits of an archive."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,15 +16,15 @@ FREE_BYTES = 1 << 28  # decompressed before the ratio is looked at
 
 @dataclass(frozen=True)
 class Member:
-    """A file in an archive, or why it is none that can be read.
+    """A file in an archive, or why it cannot be read.
 
     Attributes
     ----------
-    name : as the archive has it, in UTF-8; bytes that are not are escaped.
+    name : as the archive has it. Bytes that are no UTF-8 are escaped.
     size : bytes.
-    mtime : nanoseconds since 1970; None where the archive has no possible time.
-    open : gives its bytes from the start on, decompressed; None with a failure.
-    held_bytes : of them that are in memory already.
+    mtime : nanoseconds since 1970; None when the archive has no possible time.
+    open : gives the bytes from the start on, decompressed; None with a failure.
+    held_bytes : how many of them are in memory already.
     """
 
     name: str
@@ -36,11 +36,11 @@ class Member:
 
 
 class Bomb(Exception):
-    """The archive is larger inside than the settings allow; the text says in what."""
+    """The archive is larger inside than the settings allow. The text says in what."""
 
 
 class Damaged(Exception):
-    """The archive breaks its own format where the library says nothing."""
+    """The archive breaks its own format, and the library says nothing."""
 
 
 class Unreachable(Exception):
@@ -52,7 +52,7 @@ class Unreachable(Exception):
 
 
 class Budget:
-    """What is left of the limits of one archive of `archive_bytes`."""
+    """What is left of the limits of one archive, which has `archive_bytes`."""
 
     def __init__(self, settings: ReadSettings, archive_bytes: int) -> None:
         self.most_members = settings.archive_limit_members

@@ -1,4 +1,4 @@
-"""Paths from standard input: one a line, or each ended by NUL as `find -print0` writes them."""
+"""Paths from standard input: one a line, or each ended by NUL, as `find -print0` writes them."""
 
 from collections.abc import Iterator
 from typing import BinaryIO
@@ -12,10 +12,10 @@ _CHUNK = 1 << 16
 
 
 def read_paths(stream: BinaryIO) -> Iterator[list[str]]:
-    """Batches of paths in their order; empty lines are none.
+    """Batches of paths in their order. An empty line is no path.
 
-    NUL ends the paths if the first 64 KiB hold one, for no path does. Bytes that are no UTF-8 are
-    escaped: no table holds them, and the escaped path, at which there is no file, is a failure.
+    NUL ends each path if the first 64 KiB hold a NUL, because no path holds one. Bytes that are no UTF-8 are
+    escaped: no table holds them. There is no file at the escaped path, and so it becomes a failure.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""A file of any file system as a Python file: it is read in ranges, and its bytes are never held."""
+"""A file of any file system as a Python file. It is read in ranges; its bytes are never held."""
 
 import io
 from collections.abc import Callable
@@ -13,7 +13,7 @@ MAXIMUM_READ = 1 << 20  # bytes that are asked for at once
 
 
 class BeforeStart(OSError):
-    """An offset before the start of the file; `zipfile` looks for what is at such, and expects OSError."""
+    """An offset before the start of the file. `zipfile` looks there, and expects an OSError."""
 
 
 class Ask(Protocol):
@@ -73,7 +73,7 @@ def _opened(filesystem: pafs.FileSystem, path: str) -> tuple[pa.NativeFile, int]
 
 
 def take(file: IO[bytes] | io.RawIOBase, n: int) -> bytes:
-    """The next n bytes, fewer at the end, of which never more than `MAXIMUM_READ` are asked for at once."""
+    """The next n bytes; fewer at the end. No read asks for more than `MAXIMUM_READ` of them."""
     parts: list[bytes] = []
     while n > 0 and (data := file.read(min(n, MAXIMUM_READ))):
         parts.append(data)

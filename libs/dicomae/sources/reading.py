@@ -1,14 +1,15 @@
-"""Headers of files, each read from its start and only as far as its header goes.
+"""Headers of files. Each file is read from its start, and only as far as its header goes.
 
     16 KiB of every file ──► parse ──► rows and failures
-                 ▲             └─ incomplete: n bytes are needed at the least
+                 ▲             └─ incomplete: at least n bytes are needed
                  └── from where the buffer ends up to n + 31 KiB ◄──┘
 
-The first bytes of local files come all at once, where the disk is quick; else each file is read by
-itself, beside others. Nothing that is held is read again. A file is opened for each of its reads. One
-that grows, shrinks or is replaced meanwhile gives what was there at each read: a row, or a failure
-(`truncated` where it now ends inside the header); the listing keeps the size and time from before, by
-which the next run finds that it has changed.
+The first bytes of local files come all at once when the disk is quick. Otherwise each file is read by itself,
+many at a time. Bytes that are held are not read again. A file is opened for each of its reads.
+
+A file may grow, shrink or be replaced between two reads. It then gives what was there at each read: a row, or
+a failure (`truncated` when it now ends inside the header). The listing keeps the size and time from before,
+and so the next run finds that the file has changed.
 """
 
 import os
@@ -41,7 +42,14 @@ _PATIENCE_SECONDS = 0.1  # for the system to do something else meanwhile
 
 
 class ByteRange(NamedTuple):
-    """A range of bytes of the file at a position; `start` is where its last range ended."""
+    """A range of bytes of the file at a position.
+
+    Attributes
+    ----------
+    position : of the file among those that are read.
+    start : where the range begins, and where the last range of the file ended.
+    length : bytes.
+    """
 
     position: int
     start: int
@@ -59,16 +67,16 @@ def read_headers(
     sizes: Sequence[int | None],
     settings: ReadSettings,
 ) -> Iterator[HeaderBatch]:
-    """Headers of files, most often in one batch; positions are those in `paths`, in no order.
+    """Headers of files, most often in one batch. Positions are those in `paths`, in no order.
 
     Parameters
     ----------
-    sizes : bytes of each file, as listed; None where unknown.
-    settings : its timeout is for opening a file and one read of it; beyond, the file is a failure.
+    sizes : bytes of each file, as listed; None when unknown.
+    settings : the timeout is for opening a file and one read of it. A file that takes longer is a failure.
 
     Returns
     -------
-    Each file is a row or a failure of one of the batches; nothing is `incomplete`.
+    Each file is a row or a failure of one of the batches. Nothing is `incomplete`.
     """
     local, timeout = isinstance(filesystem, pafs.LocalFileSystem), settings.read_timeout_seconds
 
@@ -100,9 +108,9 @@ def grown_headers(
 
     Parameters
     ----------
-    fetch : bytes of each range, fewer where the file ends, or why there are none. The ranges of a file
-        are asked for in order, without a gap.
-    start : the first bytes of files at once, where that is quick.
+    fetch : gives the bytes of each range, fewer when the file ends, or says why there are none. The ranges of
+        a file are asked for in order, without a gap.
+    start : gives the first bytes of files at once, when that is quick; None when it is not.
     """
     parts = [parse_headers([], [], ())]
     for part in _grown(fetch, sizes, settings, start):
@@ -137,7 +145,7 @@ def _grown(
 
 
 class _Held(NamedTuple):
-    """The bytes of a file that are held, and how many should be after the next read."""
+    """The bytes of a file that are held, and how many should be held after the next read."""
 
     position: int
     buffer: bytes
@@ -160,7 +168,7 @@ def _groups(files: Sequence[_Held]) -> Iterator[list[_Held]]:
 def _read_group(
     fetch: Fetch, group: list[_Held], sizes: Sequence[int | None], settings: ReadSettings
 ) -> tuple[HeaderBatch, list[_Held]]:
-    """What became of the files of a group, and those of which more is to be read."""
+    """What became of the files of a group, and the files of which more is to be read."""
     ranges = [ByteRange(file.position, len(file.buffer), file.wanted - len(file.buffer)) for file in group]
     failures: list[Failure] = []
     read: list[_Held] = []
@@ -182,7 +190,7 @@ def _parsed_group(
     sizes: Sequence[int | None],
     settings: ReadSettings,
 ) -> tuple[HeaderBatch, list[_Held]]:
-    """As `_read_group`, of what was read; of the `unread` nothing is said."""
+    """As `_read_group`, of bytes that were read. The files in `unread` are left out."""
     lengths = buffers.sizes.tolist() if isinstance(buffers, Arena) else [len(buffer) for buffer in buffers]
     # A short read is the file's end.
     complete = [length < file.wanted for length, file in zip(lengths, group, strict=True)]
@@ -207,10 +215,10 @@ def _parsed_group(
 
 
 def _next_end(held: int, needed: int, size: int | None, limit: int) -> int | None:
-    """Up to where a file is read next; None where its header goes on beyond the limit.
+    """Up to where a file is read next; None when its header goes on beyond the limit.
 
-    A length in a file may say anything: where it leads beyond the file's own end, the rest of the file
-    is read, up to the limit, for the header is then cut and not too large.
+    A length in a file may say anything. When it leads beyond the file's own end, the rest of the file is
+    read, up to the limit: such a header is cut, and not too large.
     """
     if held >= limit or (needed > limit and size is not None and size > limit):
         return None
@@ -221,10 +229,10 @@ def _next_end(held: int, needed: int, size: int | None, limit: int) -> int | Non
 
 
 def _started(paths: Sequence[str], wanted: int) -> Started | None:
-    """The first bytes of local files in one piece of memory, and which could not be read.
+    """The first bytes of local files in one piece of memory, and which files could not be read.
 
-    None where a few of them, read first, are slow, or where all together take as long as slow ones: each
-    is then better read by itself, beside others and with a bound on its time.
+    None when a few of them, read first, are slow, or when all together take as long as slow ones. It is then
+    better to read each file by itself, beside others and with a bound on its time.
     """
     if any("\0" in path for path in paths):
         return None

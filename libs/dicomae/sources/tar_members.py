@@ -1,4 +1,4 @@
-"""Members of a tar archive, plain or compressed by gzip, in one pass without going back."""
+"""Members of a tar archive, plain or compressed by gzip, read in one pass forwards."""
 
 import gzip
 import io
@@ -19,12 +19,12 @@ _LATEST = 253_402_300_800  # seconds: the year 10000
 
 
 def members(file: RangeFile, budget: Budget) -> Iterator[Member]:
-    """Files of a tar in their order; each is read where it is, and while it is the last one given."""
+    """Files of a tar in their order. Each must be read before the next one is asked for."""
     yield from _members(_Guarded(io.BufferedReader(file, READ_AHEAD)), budget, None)
 
 
 def compressed_members(file: RangeFile, budget: Budget, held_bytes: int) -> Iterator[Member]:
-    """Files of a tar.gz in their order, of each the first `held_bytes` in memory."""
+    """Files of a tar.gz in their order. The first `held_bytes` of each are in memory."""
     inflated = gzip.GzipFile(fileobj=io.BufferedReader(file, MAXIMUM_READ))
     yield from _members(_Guarded(_Forward(inflated, budget)), budget, held_bytes)
 
@@ -58,7 +58,7 @@ def _member(archive: tarfile.TarFile, info: tarfile.TarInfo, held_bytes: int | N
 
 
 class _Guarded:
-    """A tar of which no header field makes more than `MAXIMUM_READ` bytes be read at once."""
+    """A tar none of whose header fields can ask for more than `MAXIMUM_READ` bytes at once."""
 
     def __init__(self, file: "io.BufferedReader | _Forward") -> None:
         self._file = file
@@ -73,7 +73,7 @@ class _Guarded:
 
 
 class _Forward:
-    """A stream that goes forward only, and notes in the budget whatever passes."""
+    """A stream that only goes forward. All bytes that pass are noted in the budget."""
 
     def __init__(self, stream: gzip.GzipFile, budget: Budget) -> None:
         self._stream, self._budget, self._at = stream, budget, 0

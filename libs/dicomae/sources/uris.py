@@ -1,8 +1,8 @@
 """Where files come from: the file system and the path that a local path or a URI of `pyarrow.fs` names.
 
-Within a file system a path has no scheme (`bucket/key`, `/pacs/1.dcm`); in the tables it has
-`path_prefix` before it, so that it says where the file is and stays the same whatever the URI's user,
-password or query.
+Inside a file system a path has no scheme: `bucket/key`, `/pacs/1.dcm`. In the tables it has `path_prefix`
+before it: `s3://bucket/key`. So it says where the file is, and stays the same whatever user, password or
+query the URI has.
 """
 
 import os
@@ -34,7 +34,7 @@ def open_either(uri: str) -> tuple[pafs.FileSystem, str, bool]:
     Raises
     ------
     UsageError
-        There is neither, or nothing can open it.
+        There is neither a folder nor a file, or nothing can open it.
     """
     filesystem, path, kind = _opened(uri)
     if kind == pafs.FileType.NotFound:
@@ -59,7 +59,7 @@ def open_file(uri: str) -> tuple[pafs.FileSystem, str]:
 
 
 def open_filesystem(uri: str) -> pafs.FileSystem:
-    """The file system that a local path or a URI, of a folder or a file, is of.
+    """The file system of a folder or file that a local path or a URI names.
 
     Raises
     ------
@@ -74,8 +74,8 @@ def path_prefix(uri: str) -> str:
 
     Examples
     --------
-    Nothing for local files; `s3://` for `s3://key:secret@bucket/x?region=…`, whose paths begin with the
-    bucket; `hdfs://host:port` for HDFS.
+    Local files have no prefix. `s3://key:secret@bucket/x?region=…` has `s3://`, because its paths begin with
+    the bucket. HDFS has `hdfs://host:port`.
     """
     if "://" not in uri or uri.startswith("file:"):
         return ""
@@ -104,7 +104,7 @@ def _resolved(uri: str) -> tuple[pafs.FileSystem, str]:
 
 
 def absolute(path: str) -> str:
-    """The one name of a local path: without `.`, `..` and doubled slashes, also at its beginning."""
+    """The one name of a local path, without `.`, `..` and doubled slashes: `//pacs/./a` is `/pacs/a`."""
     return "/" + os.path.abspath(path).lstrip("/")
 
 

@@ -22,7 +22,7 @@ _ENTRY = b"PK\1\2"
 
 
 def members(file: RangeFile, budget: Budget) -> Iterator[Member]:
-    """Files of a zip in the order of its directory; a member that is damaged harms no other."""
+    """Files of a zip in the order of its directory. A damaged member harms no other."""
     # Nothing closes it: its members are read after the last of them is given.
     archive = zipfile.ZipFile(cast(io.BufferedIOBase, _Guarded(file, READ_AHEAD)))
     for info in archive.infolist():
@@ -43,7 +43,7 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member:
 
 
 def _mtime(info: zipfile.ZipInfo) -> int | None:
-    """Nanoseconds since 1970 as if the time, which has no zone, were in UTC."""
+    """Nanoseconds since 1970; None for an impossible time. A zip has no time zones: UTC is assumed."""
     try:
         return int(datetime(*info.date_time, tzinfo=UTC).timestamp()) * 10**9
     except ValueError:
@@ -51,7 +51,7 @@ def _mtime(info: zipfile.ZipInfo) -> int | None:
 
 
 class _Guarded(io.BufferedReader):
-    """A zip whose directory has a bounded number of members, before any is made an object."""
+    """A zip whose directory has a bounded number of members. It is counted before any becomes an object."""
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size is not None and size > MAXIMUM_DIRECTORY:
