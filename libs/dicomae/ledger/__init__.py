@@ -12,9 +12,8 @@ known
     A file that has a row in `files`.
 member
     A file inside an archive, `/pacs/a.zip!1.dcm`. Its `container` is the archive, `/pacs/a.zip`.
-half-written
-    A row of `files` that disagrees with `headers`, because a run was killed between two commits. Example:
-    `/pacs/1.dcm` is `parsed`, and `headers` has no row of it.
+headerless
+    A file that is `parsed` and has no row of `headers`, because a run was killed between its two commits.
 holder
     The file whose row `headers` keeps for a SOPInstanceUID. Its copies name it as `original_path`.
 loser
@@ -27,7 +26,7 @@ Changes: what a listing says of a file that the ledger does not say (`changes.Ch
 new
     It is not known. `/pacs/new.dcm` is read.
 again
-    It is known and to be read again: its size, time or etag differs, it is half-written, or it can be there
+    It is known and to be read again: its size, time or etag differs, it is headerless, or it can be there
     by now. `/pacs/1.dcm` has grown.
 orphaned
     It is a copy whose holder has changed or gone, so it is read again. `/pacs/copy.dcm` holds 1.2.3, and

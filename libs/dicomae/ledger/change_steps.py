@@ -5,7 +5,7 @@ The session knows these by name:
     files         the ledger
     listing       rows of `LISTING_ROW`: what was listed, and what could not be
     visited       rows of `VISITED`: the folders of which a trusting night has asked
-    half_written  rows of the ledger to be read again for their own sake (`doubt`)
+    headerless  rows of the ledger to be read again for their own sake (`doubt`)
 
 The first step makes `changed`: rows of `LISTING_ROW` with their `change`, a value of `Change`. The others add
 rows, take rows away, or give them another change.
@@ -51,10 +51,10 @@ _COMPARED = f"""CREATE TEMP TABLE changed AS SELECT * FROM (
              WHEN new.path IS NULL OR (new.reason IN {_NO_FILE} AND NOT old.was_not_listed)
                  THEN CASE WHEN NOT old.vanished THEN '{Change.VANISHED}' END
              WHEN new.reason IN {_NO_ANSWER} AND NOT old.was_not_listed THEN '{Change.UNANSWERED}'
-             WHEN old.is_half_written OR NOT ({_IS_SAME}) OR {_CAN_BE_THERE} THEN '{Change.AGAIN}'
+             WHEN old.is_headerless OR NOT ({_IS_SAME}) OR {_CAN_BE_THERE} THEN '{Change.AGAIN}'
              WHEN old.vanished THEN '{Change.RETURNED}' END AS change
     FROM listing AS new
-    {{join}} JOIN (SELECT *, path IN (SELECT file FROM half_written) AS is_half_written,
+    {{join}} JOIN (SELECT *, path IN (SELECT file FROM headerless) AS is_headerless,
         {WAS_NOT_LISTED} AS was_not_listed
         FROM files WHERE container IS NULL AND {{below}}) AS old ON new.path = old.path
     ) WHERE change IS NOT NULL"""
@@ -63,7 +63,7 @@ _COMPARED = f"""CREATE TEMP TABLE changed AS SELECT * FROM (
 def compare(session: duckdb.DuckDBPyConnection, below: str, *, is_whole: bool) -> None:
     """Compare each listed file with its row of the ledger.
 
-    In: `listing`, `files`, `half_written`. Out: `changed`, where the two differ.
+    In: `listing`, `files`, `headerless`. Out: `changed`, where the two differ.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ def has_copies_and_members(session: duckdb.DuckDBPyConnection) -> tuple[bool, bo
 # - the two hold other instances, or are not as alike as the copy's status says: an earlier run should have
 #   read the copy, and was ended before, read another source, or did not find it;
 # - the original is read again;
-# - the original has vanished and is half-written.
+# - the original has vanished and is headerless.
 # Of a copy that is a member, the archive is read.
 _COPIES = f"""WITH copy AS (SELECT * FROM files WHERE original_path IS NOT NULL AND {{of_some}}),
         original AS (SELECT *, {ITS_FILE} AS file FROM files
@@ -130,7 +130,7 @@ _COPIES = f"""WITH copy AS (SELECT * FROM files WHERE original_path IS NOT NULL 
     WHERE original.SOPInstanceUID IS DISTINCT FROM copy.SOPInstanceUID
         OR (original.content_hash = copy.content_hash) <> (copy.status = '{FileStatus.DUPLICATE}')
         OR original.file IN (SELECT path FROM changed WHERE change = '{Change.AGAIN}')
-        OR original.path IN (SELECT path FROM half_written) AND (original.vanished
+        OR original.path IN (SELECT path FROM headerless) AND (original.vanished
             OR original.file IN (SELECT path FROM changed WHERE change = '{Change.VANISHED}'))"""
 
 
@@ -152,7 +152,7 @@ _RETURNED_COPIES = f"""UPDATE changed SET change = '{Change.ORPHANED}' WHERE cha
 def add_orphaned(session: duckdb.DuckDBPyConnection, reach: str) -> None:
     """Add the copies to be read again, because the file with their instance may have let go of it.
 
-    In: `changed`, `files`, `half_written`. Out: `changed`, with more rows.
+    In: `changed`, `files`, `headerless`. Out: `changed`, with more rows.
 
     Parameters
     ----------
@@ -164,7 +164,7 @@ def add_orphaned(session: duckdb.DuckDBPyConnection, reach: str) -> None:
 def orphan_returned(session: duckdb.DuckDBPyConnection) -> None:
     """Have copies that are there again read, where the file with their instance has let go of it.
 
-    In: `changed`, `files`, `half_written`. Out: `changed`, with `orphaned` for `returned` in some rows.
+    In: `changed`, `files`, `headerless`. Out: `changed`, with `orphaned` for `returned` in some rows.
     """
     session.execute(_RETURNED_COPIES)
 

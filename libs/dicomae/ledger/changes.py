@@ -78,7 +78,7 @@ def compared(
         sql.name_table(session, root, FILES)
         sql.name_files(session, "listing", listed.paths, LISTING_ROW)
         sql.name_files(session, "visited", listed.visited, VISITED)
-        is_doubtful = doubt.name_half_written(session, root, doubted)
+        is_doubtful = doubt.name_headerless(session, root, doubted)
         change_steps.compare(session, _asked_after(top, listed), is_whole=top is not None)
         if listed.failures:
             change_steps.keep_hidden(session)
@@ -106,7 +106,7 @@ def orphaned(database: Database, reach: str) -> Changes:
     """Copies whose original let go of their instance in a later commit of the same run."""
     with database.session() as session:
         sql.name_table(session, database.root, FILES)
-        doubt.name_half_written(session, database.root)
+        doubt.name_headerless(session, database.root)
         change_steps.begin(session)
         change_steps.add_orphaned(session, reach)
         return _written(session, database.staging)
@@ -122,7 +122,7 @@ def to_retry(database: Database, top: str, reasons: Sequence[str]) -> Changes:
     doubted = doubt.interrupted(database.root)
     with database.session() as session:
         sql.name_table(session, database.root, FILES)
-        is_doubtful = doubt.name_half_written(session, database.root, doubted)
+        is_doubtful = doubt.name_headerless(session, database.root, doubted)
         change_steps.begin(session)
         change_steps.add_quarantined(session, chosen)
         found = _written(session, database.staging)

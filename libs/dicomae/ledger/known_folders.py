@@ -45,7 +45,7 @@ def remembered(database: Database, top: str, now: LedgerState) -> Location | Non
     - a folder with a quarantined file, which may have been cut while it was written and be whole now;
     - a folder with a file that could not be read again;
     - when other runs have written the tables since: a folder with rows that they wrote, a folder with
-      half-written rows, and one of which the ledger has another number of files than was seen.
+      headerless rows, and one of which the ledger has another number of files than was seen.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def remembered(database: Database, top: str, now: LedgerState) -> Location | Non
         sql.name_files(session, "remembered", [copied], FOLDERS)
         sql.name_files(session, "written", written, FILES.schema)
         sql.name_table(session, database.root, FILES)
-        doubt.name_half_written(session, database.root, doubted)
+        doubt.name_headerless(session, database.root, doubted)
         path = database.staging / "known-folders.parquet"
         rows = sql.write(session, _KNOWN, path)
     return path if rows else None
@@ -121,5 +121,5 @@ _KNOWN = f"""SELECT path, files, CASE WHEN coalesce(files_now, 0) = files AND NO
     FROM remembered LEFT JOIN (
         SELECT {FOLDER_OF} AS path, count(*) AS files_now,
             bool_or(part IN (SELECT part FROM written)
-                OR path IN (SELECT file FROM half_written)) AS is_doubtful
+                OR path IN (SELECT file FROM headerless)) AS is_doubtful
         FROM files WHERE {_IN_PLACE} GROUP BY 1) USING (path)"""

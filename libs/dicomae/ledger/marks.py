@@ -25,7 +25,7 @@ def wanted(database: Database, changes: Changes, staging: Location) -> edits.Edi
             sql.name_files(session, name, getattr(changes, name), LISTING_ROW)
         found = [*_vanished(), *_returned(), *_gone()]
         if changes.is_doubtful:
-            found += _half_written(session, database.root)
+            found += _headerless(session, database.root)
         return edits.wanted(session, found, staging)
 
 
@@ -48,7 +48,7 @@ def _gone() -> list[str]:
     return [edits.dropped(FILES, f"files WHERE {ITS_FILE} IN (SELECT path FROM gone)")]
 
 
-def _half_written(session: duckdb.DuckDBPyConnection, root: Location) -> list[str]:
+def _headerless(session: duckdb.DuckDBPyConnection, root: Location) -> list[str]:
     """Drop what one table alone knows and cannot be read again. In: `files`, `vanished`."""
     for table in (HEADERS, RUNS):
         sql.name_table(session, root, table)

@@ -13,7 +13,7 @@ from dicomae.ledger.outcome import LISTING_ROW
 from dicomae.tables import FILES
 
 CHANGED = LISTING_ROW.append(pa.field("change", pa.string()))
-HALF_WRITTEN = pa.schema([("file", pa.string()), ("path", pa.string())])
+HEADERLESS = pa.schema([("file", pa.string()), ("path", pa.string())])
 
 
 class Session:
@@ -48,11 +48,11 @@ def refused(path: str, reason: str) -> Row:
 
 
 def compared(
-    session: Session, files: list[Row], listing: list[Row], half_written: list[Row], is_whole: bool
+    session: Session, files: list[Row], listing: list[Row], headerless: list[Row], is_whole: bool
 ) -> dict[str, str]:
     session.know("files", FILES.schema, files)
     session.know("listing", LISTING_ROW, listing)
-    session.know("half_written", HALF_WRITTEN, half_written)
+    session.know("headerless", HEADERLESS, headerless)
     change_steps.compare(session.connection, "true", is_whole=is_whole)
     return session.changed()
 
@@ -102,7 +102,7 @@ def test_a_mere_list_says_nothing_of_what_it_leaves_out(session: Session) -> Non
     assert compared(session, [file("/1"), file("/2")], [listed("/3")], [], is_whole=False) == {"/3": "new"}
 
 
-def test_a_half_written_file_is_read_again(session: Session) -> None:
+def test_a_headerless_file_is_read_again(session: Session) -> None:
     half = [{"file": "/1", "path": "/1"}]
     found = compared(session, [file("/1"), file("/2")], [listed("/1"), listed("/2")], half, is_whole=True)
     assert found == {"/1": "again"}
@@ -139,7 +139,7 @@ def copy(path: str, of: str, **values: Any) -> Row:
 
 
 @pytest.mark.parametrize(
-    ("original", "changes", "half_written", "is_read"),
+    ("original", "changes", "headerless", "is_read"),
     [
         ({}, {}, [], False),
         ({"SOPInstanceUID": "other"}, {}, [], True),
@@ -152,10 +152,10 @@ def copy(path: str, of: str, **values: Any) -> Row:
     ],
 )
 def test_a_copy_is_read_where_its_original_lets_go_of_the_instance(
-    session: Session, original: Row, changes: dict[str, str], half_written: list[Row], is_read: bool
+    session: Session, original: Row, changes: dict[str, str], headerless: list[Row], is_read: bool
 ) -> None:
     session.know("files", FILES.schema, [file("/1", **original), copy("/copy", "/1")])
-    session.know("half_written", HALF_WRITTEN, half_written)
+    session.know("headerless", HEADERLESS, headerless)
     changed(session, **changes)
     change_steps.add_orphaned(session.connection, "/")
     assert (session.changed().get("/copy") == "orphaned") == is_read
@@ -165,7 +165,7 @@ def test_of_a_copy_in_an_archive_the_archive_is_read(session: Session) -> None:
     archive = file("/a.zip", "container")
     member = copy("/a.zip!m", "/1", container="/a.zip")
     session.know("files", FILES.schema, [file("/1"), archive, member])
-    session.know("half_written", HALF_WRITTEN)
+    session.know("headerless", HEADERLESS)
     changed(session, **{"1": "again"})
     change_steps.add_orphaned(session.connection, "/")
     assert session.changed() == {"/1": "again", "/a.zip": "orphaned"}
@@ -173,7 +173,7 @@ def test_of_a_copy_in_an_archive_the_archive_is_read(session: Session) -> None:
 
 def test_a_copy_that_this_run_cannot_reach_is_left_alone(session: Session) -> None:
     session.know("files", FILES.schema, [file("/1"), copy("s3://pacs/copy", "/1")])
-    session.know("half_written", HALF_WRITTEN)
+    session.know("headerless", HEADERLESS)
     changed(session, **{"1": "again"})
     change_steps.add_orphaned(session.connection, "/")
     assert session.changed() == {"/1": "again"}
@@ -185,7 +185,7 @@ def test_a_copy_that_is_there_again_is_read_where_its_original_is_another_by_now
 ) -> None:
     original = file("/1", SOPInstanceUID=uid)
     session.know("files", FILES.schema, [original, copy("/copy", "/1", vanished=True)])
-    session.know("half_written", HALF_WRITTEN)
+    session.know("headerless", HEADERLESS)
     changed(session, copy="returned")
     change_steps.orphan_returned(session.connection)
     assert session.changed() == {"/copy": change}
