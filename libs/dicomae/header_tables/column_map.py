@@ -11,7 +11,7 @@
     [constants]                            # what holds for the whole table
     InstitutionName = "St. Elsewhere"
 
-A table that keeps data sets as text in the DICOM JSON model is `json = "meta"` and a path, no more.
+A table with a column of whole data sets, as text in the DICOM JSON model, needs `json = "meta"` and a path.
 """
 
 import re
@@ -36,17 +36,17 @@ _TEMPLATE = re.compile(r"\{([^{}]*)\}")
 
 @dataclass(frozen=True)
 class ColumnMap:
-    """Where a table has what `headers` needs; columns are named, or `struct.field`.
+    """In which columns a table has what `headers` needs. A column is a name, or `struct.field`.
 
     Attributes
     ----------
-    source : the file it was read from, for messages.
-    instance : column whose value becomes SOPInstanceUID. In a table of series it is the one of
-        SeriesInstanceUID, which then stands in for it: a series counts as one instance. "" with `json`.
-    path : column of the path, or a template of columns in braces; "" where the table has none.
-    json : column of whole data sets in the DICOM JSON model; "" where elements have columns.
-    keywords : whether every column that is named by a PS3.6 keyword is that element.
-    elements : key of the `elements` map -> column; it wins over `keywords`, and "" takes none.
+    source : the file that the map was read from, for messages.
+    instance : column whose value becomes SOPInstanceUID; "" with `json`. In a table of series it is the
+        column of SeriesInstanceUID: a series then counts as one instance.
+    path : column of the path, or a template such as "s3://{bucket}/{name}"; "" when the table has no path.
+    json : column of whole data sets in the DICOM JSON model; "" when elements have columns.
+    keywords : whether every column that is named like a PS3.6 keyword is that element.
+    elements : key of the `elements` map -> column; it wins over `keywords`. "" leaves the element out.
     constants : key -> text that each row gets.
     """
 
@@ -65,8 +65,8 @@ def load_column_map(path: Path) -> ColumnMap:
     Raises
     ------
     UsageError
-        The file is missing or no TOML; a key is unknown, missing, of another type or excluded by
-        another; an element is none that a dictionary knows.
+        The file is missing, or it is no TOML. A key is unknown, missing, of another type, or excluded by
+        another key. No dictionary knows an element.
     """
     raw = read_toml(path, "no such column map; conf/columns has some")
     _check_keys(raw, str(path))
@@ -110,7 +110,7 @@ def _check_elements(raw: Mapping[str, Any], where: str) -> None:
 
 
 def is_element(key: str) -> bool:
-    """Whether a key names what a data set, or the transfer syntax, may be."""
+    """Whether a key names an element that a data set may have, or the transfer syntax."""
     if key == TRANSFER_SYNTAX:
         return True
     tag = tag_for_keyword(key)
@@ -124,7 +124,7 @@ def element_columns(schema: pa.Schema, columns: ColumnMap) -> dict[str, str]:
     Raises
     ------
     UsageError
-        A column that the map names is missing, or there twice.
+        A column that the map names is missing, or the table has it twice.
     """
     named = {name: name for name in schema.names if is_element(name)} if columns.keywords else {}
     elements = {key: name for key, name in sorted({**named, **columns.elements}.items()) if name}
@@ -138,7 +138,7 @@ def element_columns(schema: pa.Schema, columns: ColumnMap) -> dict[str, str]:
 
 
 def columns_read(schema: pa.Schema, columns: ColumnMap) -> list[str]:
-    """The table's columns that are needed, in its order: a reader may leave out all others."""
+    """The columns that are needed, in the table's order; a reader may leave out all others."""
     named = [
         *element_columns(schema, columns).values(),
         *path_columns(columns),
@@ -157,12 +157,12 @@ def path_columns(columns: ColumnMap) -> list[str]:
 
 
 def path_pieces(columns: ColumnMap) -> list[str]:
-    """A path's template cut at its columns: text, column, text, …, text."""
+    """A path's template cut at its columns: "s3://{bucket}/{name}" is "s3://", "bucket", "/", "name", ""."""
     return _TEMPLATE.split(columns.path) if _TEMPLATE.search(columns.path) else ["", columns.path, ""]
 
 
 def field_type(schema: pa.Schema, name: str, columns: ColumnMap, key: str) -> pa.DataType:
-    """Type of a column, or of a field inside one of structs."""
+    """Type of a column, or of a field in a column of structs."""
     found = schema.get_all_field_indices(name)
     if len(found) > 1:
         raise UsageError(f"{columns.source}: key '{key}': the table has {len(found)} columns '{name}'")
@@ -180,7 +180,7 @@ def field_type(schema: pa.Schema, name: str, columns: ColumnMap, key: str) -> pa
 
 
 def column(batch: pa.RecordBatch, name: str) -> pa.Array:
-    """Values of a column, or of a field inside one of structs; null where a struct is."""
+    """Values of a column, or of a field in a column of structs; the field of a null struct is null."""
     at = batch.schema.get_field_index(name)
     if at >= 0:
         return batch.column(at)

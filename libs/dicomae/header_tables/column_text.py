@@ -1,8 +1,8 @@
 r"""An Arrow column to the texts of one element, as `elements` holds them: whole arrays, no loop over rows.
 
-null: the element is absent      "" or what is padding alone: present but empty
-lists: values joined by `\`, an empty list is absent (BigQuery knows no null list)
-numbers: decimal; floats the shortest that are the number again, without `.0` but in FL and FD
+null: the element is absent      "", or padding alone: the element is present but empty
+lists: values joined by `\`; an empty list is absent, since BigQuery has no null list
+integers: decimal      floats: the shortest decimal that is the same number; 40.0 is `40`, in FL and FD `40.0`
 dates, times, timestamps: DA, TM, DT      structs: person names, or `[sequence]`
 """
 
@@ -37,8 +37,8 @@ class Texts:
     Attributes
     ----------
     present : bool (n,), whether the row has the element.
-    values : string (n,), null where absent, empty or unreadable.
-    errors : string (n,), the reason where unreadable, else null; None where all are readable.
+    values : string (n,), null when the element is absent, empty or unreadable.
+    errors : string (n,), the reason when the element is unreadable, else null; None when all are readable.
     """
 
     present: npt.NDArray[np.bool_]
@@ -52,7 +52,7 @@ def texts_of(column: pa.Array, name: str) -> Texts:
     Raises
     ------
     UnsuitableType
-        No value of that VR can be of the column's type.
+        The column has a type that no value of that VR has.
     """
     if name == "SQ":
         return _readable(_sequences(column))
@@ -68,7 +68,7 @@ def texts_of(column: pa.Array, name: str) -> Texts:
 
 
 def _is_plain(texts: pa.StringArray) -> npt.NDArray[np.bool_]:
-    """Printable ASCII, as numbers are; an empty text and null are."""
+    """`(n,)`: whether a text is printable ASCII, as a number is; true for an empty text and for null."""
     printable = pc.or_(pc.utf8_is_printable(texts), pc.equal(texts, ""))
     plain = pc.fill_null(pc.and_(printable, pc.string_is_ascii(texts)), True)
     return np.array(plain.to_numpy(zero_copy_only=False))
@@ -98,7 +98,7 @@ def _is_bytes(kind: pa.DataType) -> bool:
 
 
 def _sequences(column: pa.Array) -> pa.StringArray:
-    """`[sequence]` where there is an item; of an empty list nobody knows whether it is there."""
+    """`[sequence]` when there is an item, else null: an empty list may mean that the element is absent."""
     if _is_list(column.type):
         filled = pc.greater(pc.list_value_length(column), 0)
         return pc.if_else(pc.fill_null(filled, False), vr.SEQUENCE_TEXT, _NULL)
@@ -126,7 +126,7 @@ def _lists(column: pa.Array, name: str) -> tuple[pa.StringArray, npt.NDArray[np.
 
 
 def _scalars(column: pa.Array, name: str) -> tuple[pa.StringArray, npt.NDArray[np.bool_]]:
-    """Texts, null where there is no value; and where bytes are no UTF-8."""
+    """Texts, null when there is no value; and for each row whether its bytes are no UTF-8."""
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     kind = column.type
@@ -137,7 +137,7 @@ def _scalars(column: pa.Array, name: str) -> tuple[pa.StringArray, npt.NDArray[n
 
 
 def _stripped(texts: pa.StringArray, name: str) -> pa.StringArray:
-    """Without the padding that PS3.5 allows for the VR."""
+    """The texts without the padding that PS3.5 allows for the VR."""
     trim = pc.utf8_trim if name in vr.STRIPPED_LEFT else pc.utf8_rtrim
     if name not in vr.PARAGRAPHS and pc.any(pc.match_substring(texts, _BACKSLASH)).as_py():
         padding = r"[ \x00]*\\[ \x00]*" if name in vr.STRIPPED_LEFT else r"[ \x00]*\\"

@@ -1,4 +1,4 @@
-"""Arrow values of databases' types to DICOM's texts: numbers, dates and times, person names.
+"""Values of Arrow's types to DICOM's texts: numbers, dates and times, person names.
 
 References
 ----------
@@ -24,16 +24,16 @@ WHOLE = 2.0**53  # up to here a double holds every integer
 
 
 class UnsuitableType(Exception):
-    """An Arrow type that holds no value of the VR; the text says what would."""
+    """The Arrow type holds no value of the VR; the message names types that do."""
 
 
 def written(column: pa.Array, name: str) -> pa.StringArray:
-    """Texts of values that are not text, for an element of VR `name`; null where there is none.
+    """Texts of values that are not text, for an element of VR `name`; null when there is no value.
 
     Raises
     ------
     UnsuitableType
-        No value of that VR can be of the column's type.
+        The column has a type that no value of that VR has.
     """
     kind = column.type
     if pa.types.is_null(kind):
@@ -63,7 +63,7 @@ def written(column: pa.Array, name: str) -> pa.StringArray:
 
 
 def _floats(column: pa.Array, name: str) -> pa.StringArray:
-    """NaN is a value of FL and FD alone: elsewhere it is how pandas says that there is none."""
+    """NaN is a value in FL and FD alone. In another VR it is null, since pandas writes null so."""
     if name == "FL" or pa.types.is_float16(column.type):
         column = column.cast(pa.float32(), safe=False)
     values, given = column.to_numpy(zero_copy_only=False), is_given(column)
@@ -87,7 +87,7 @@ def _shortest(values: npt.NDArray[Any], given: npt.NDArray[np.bool_]) -> pa.Stri
 
 
 def _decimals(column: pa.Array) -> pa.StringArray:
-    """Without the zeros that the column's scale adds."""
+    """Decimals without the zeros that the column's scale adds: 1.500 is `1.5`."""
     texts = column.cast(pa.string())
     texts = pc.replace_substring_regex(texts, r"^-?0E[-+]\d+$", "0")
     texts = pc.replace_substring_regex(texts, r"^(-?\d+\.\d*?)0+$", r"\1")
@@ -105,7 +105,7 @@ def _dates(column: pa.Array) -> pa.StringArray:
 
 
 def _times(column: pa.Array) -> pa.StringArray:
-    """HHMMSS, and a fraction where there is one."""
+    """HHMMSS, with six decimals when there is a fraction: 235959.500000."""
     micros = pc.divide(column.cast(pa.time64("ns")).cast(pa.int64()), 1000)
     seconds = pc.divide(micros, 1_000_000)
     hours, minutes = pc.divide(seconds, 3600), pc.divide(seconds, 60)
@@ -118,7 +118,7 @@ def _times(column: pa.Array) -> pa.StringArray:
 
 
 def _timestamps(column: pa.Array, name: str) -> pa.StringArray:
-    """A DT of a column with a time zone is in UTC, and says so."""
+    """DT, DA or TM; a DT of a column with a time zone is in UTC and ends with +0000."""
     zone = column.type.tz
     micros = column.cast(pa.timestamp("us", zone), safe=False).cast(pa.int64())
     moments = micros.cast(pa.timestamp("us"))
@@ -136,7 +136,7 @@ def _names(column: pa.Array) -> pa.StringArray:
 
 
 def _fields(column: pa.Array, names: tuple[str, ...], separator: str) -> pa.StringArray:
-    """Fields of structs in this order, without separators at the end."""
+    """Fields of structs in this order: Doe^Jane, without separators at the end."""
     parts = [_field(column, name) if column.type.get_field_index(name) >= 0 else "" for name in names]
     return pc.utf8_rtrim(pc.binary_join_element_wise(*parts, separator), separator)
 
@@ -151,7 +151,7 @@ def _field(column: pa.Array, name: str) -> pa.StringArray:
 
 
 def decoded(column: pa.Array) -> tuple[pa.StringArray, npt.NDArray[np.bool_]]:
-    """Texts of text or bytes, null where they are no UTF-8; and where that is."""
+    """Texts of text or bytes, null when they are no UTF-8; and for each row whether they are none."""
     try:
         texts = column.cast(pa.string())
         texts.validate(full=True)

@@ -1,12 +1,14 @@
-"""A header table made by others to rows of `headers`: who has extracted headers need not read files again.
+"""A header table made by others to rows of `headers`: headers once extracted need not be read again.
 
     columns ──► column_text ──┐
     JSON ──► dicom_json ──────┴──► flat elements ──► rows of HEADER, failures
 
-A table of series, as research indexes are, gives one row a series: SeriesInstanceUID then stands in for
-SOPInstanceUID (see `ColumnMap`). What a table does not tell is null, with one exception: tables leave
-pixels out, so `has_pixel_data` is also true where PhotometricInterpretation is filled, which the Image
-Pixel module requires of what has pixel data (PS3.3, C.7.6.3).
+A table of series, such as a research index, gives one row for each series. SeriesInstanceUID then stands in
+for SOPInstanceUID (see `ColumnMap`).
+
+What a table does not tell is null, with one exception: `has_pixel_data` is also true when
+PhotometricInterpretation is filled. Tables leave pixels out, and the Image Pixel module requires that element
+beside pixel data (PS3.3, C.7.6.3).
 """
 
 import numpy as np
@@ -46,26 +48,26 @@ def from_table(batch: pa.RecordBatch, columns: ColumnMap) -> HeaderBatch:
 
     Returns
     -------
-    Each row of the batch is a row or a failure: `no_instance_uid`, `too_large`; of JSON also `empty` and
-    `unreadable`. `content_hash` is of the elements' keys and texts: it differs from that of a file.
+    Each row of the batch becomes a row or a failure: `no_instance_uid` or `too_large`, with JSON also `empty`
+    or `unreadable`. `content_hash` is made from the keys and texts of the elements: it is not that of a file.
 
     Raises
     ------
     UsageError
-        A column is missing, there twice, or of a type that holds no value of the element's VR.
+        A column is missing, is there twice, or has a type that holds no value of the element's VR.
     """
     named = element_columns(batch.schema, columns)
     return _cut(batch.select(columns_read(batch.schema, columns)), named, columns)
 
 
 def check(schema: pa.Schema, columns: ColumnMap) -> None:
-    """Raise UsageError where no row of such a schema can be read; see `from_table`."""
+    """Raise UsageError when no row of such a schema can be read; see `from_table`."""
     nothing = pa.RecordBatch.from_pylist([], schema)
     paths(nothing, from_table(nothing, columns), columns, "", 0)
 
 
 def _cut(batch: pa.RecordBatch, named: dict[str, str], columns: ColumnMap) -> HeaderBatch:
-    """In halves where the batch is too large to be taken at once."""
+    """Rows of `HEADER`; a batch that is too large to be taken at once is read in halves."""
     if batch.nbytes <= MAXIMUM_BYTES:
         return _read(batch, named, columns)
     if batch.num_rows == 1:
@@ -138,7 +140,7 @@ def _constant(text: str, n_rows: int) -> Texts:
 
 
 def _errors(columns: list[pa.StringArray | None], n_rows: int) -> pa.StringArray | None:
-    """One column after the other; None where every value of all is readable."""
+    """The reasons of all columns, one column after the other; None when all values are readable."""
     if all(reasons is None for reasons in columns):
         return None
     return _joined([pa.nulls(n_rows, pa.string()) if reasons is None else reasons for reasons in columns])
@@ -151,13 +153,13 @@ def _joined(arrays: list[pa.StringArray]) -> pa.StringArray:
 def paths(
     batch: pa.RecordBatch, read: HeaderBatch, columns: ColumnMap, table: str, first_row: int
 ) -> pa.StringArray:
-    """Path of each row of the batch: what the map says, else `TABLE#UID`, else `TABLE#row 17`.
+    """Path of each row of the batch: the one that the map gives, else `TABLE#UID`, else `TABLE#row 17`.
 
     Parameters
     ----------
-    batch, read : what was given to `from_table`, and what it gave.
-    table : what names the table, or the part of it, that the batch was read from.
-    first_row : place of the batch's first row in it.
+    batch, read : the batch that was given to `from_table`, and its result.
+    table : name of the table, or of its file, that the batch was read from.
+    first_row : number of the batch's first row in it, from 0.
     """
     number = pa.array(np.arange(first_row, first_row + batch.num_rows)).cast(pa.string())
     row = np.full(batch.num_rows, -1, np.int64)
@@ -169,7 +171,7 @@ def paths(
 
 
 def _given_paths(batch: pa.RecordBatch, columns: ColumnMap) -> pa.StringArray:
-    """Null where one of the path's columns is null or empty."""
+    """Path of each row by the map's template; null when one of its columns is null or empty."""
     values = [_texts(batch, name, "UT", columns, "path").values for name in path_columns(columns)]
     first, *pieces = path_pieces(columns)
     return pc.binary_join_element_wise(

@@ -1,7 +1,7 @@
 """Data sets as text in the DICOM JSON model to flat elements, one text after the other.
 
-What the model does not keep cannot come back: DS and IS are numbers here, so that "1.50" is 1.5.
-Members that are no tags, which Databricks pixels adds, are ignored.
+The model does not keep everything: DS and IS are numbers in it, so "1.50" comes back as `1.5`.
+A member whose name is no tag is ignored; Databricks pixels adds some.
 
 References
 ----------
@@ -29,12 +29,12 @@ _HEXADECIMAL = frozenset("0123456789abcdefABCDEF")
 
 
 def read(texts: pa.StringArray, column: str) -> tuple[Flat, list[Failure]]:
-    """Elements of each data set; a row that has none is a failure and has no UID.
+    """Elements of each data set; a row without a data set is a failure, and its UID is null.
 
     Parameters
     ----------
-    texts : string (n,); null is no data set.
-    column : its name, for messages.
+    texts : string (n,), null when there is no data set.
+    column : name of their column, for messages.
     """
     rows, failures = [], []
     for i, text in enumerate(texts.to_pylist()):
@@ -107,7 +107,7 @@ def _row(members: Mapping[str, Any]) -> _Row:
 
 
 def _vr_of(member: Any, standard: str | None) -> str:
-    """As written, if it is one ("OB or OW" is none), else the dictionary's, else UN."""
+    """The VR as written, else the dictionary's, else UN; "OB or OW" is no VR."""
     name = member.get("vr") if isinstance(member, dict) else None
     return name if isinstance(name, str) and name in vr.READERS else standard or "UN"
 
@@ -122,7 +122,7 @@ def _textual(members: Mapping[str, Any], tag: str) -> str | None:
 
 
 def _element(name: str, member: Any) -> tuple[str | None, str | None]:
-    """Text of an element, and why there is none."""
+    """Text of an element, and the reason when it is unreadable."""
     try:
         return _bulk(member) if name in vr.BULK else (_value(name, member.get("Value") or []), None)
     except UnicodeEncodeError:  # half of a surrogate pair
@@ -167,6 +167,6 @@ def _text(name: str, value: Any) -> str:
 
 
 def _number(value: float) -> str:
-    """As `column_values` writes an integer or a float."""
+    """An integer or a float as `column_values` writes it: 40.0 is `40`."""
     is_whole = math.isfinite(value) and abs(value) < WHOLE and value == int(value)
     return str(int(value)) if is_whole or isinstance(value, int) else repr(value)

@@ -1,4 +1,4 @@
-"""Elements of many rows in one array each, and rows of `HEADER` from them."""
+"""The elements of many rows as flat arrays, and rows of `HEADER` from them."""
 
 from dataclasses import dataclass
 
@@ -18,18 +18,18 @@ _COLUMN = {key: column for column, key in enumerate(keybook.PROMOTED)}
 
 @dataclass(frozen=True)
 class Flat:
-    """Elements of a batch's rows, one after the other, and what a row has beside them.
+    """The elements of all rows of a batch, one after the other, and what each row has beside them.
 
     Attributes
     ----------
     names : the different keys.
-    rows : int64 (n_elements,), ascending.
-    codes : int64 (n_elements,), the place of an element's key in `names`.
-    values : string (n_elements,), null where the element is empty or unreadable.
-    vrs : string (n_elements,), null where the VR is the dictionary's; None where all are.
-    errors : string (n_elements,), null where the element is readable; None where all are.
-    uids, syntaxes : string (n_rows,), of the instance and of its transfer syntax.
-    has_pixels : bool (n_rows,), whether pixel data is an element.
+    rows : int64 (n_elements,), the row of each element, ascending.
+    codes : int64 (n_elements,), the position of each element's key in `names`.
+    values : string (n_elements,), null when the element is empty or unreadable.
+    vrs : string (n_elements,), null when the VR is the dictionary's; None when all are.
+    errors : string (n_elements,), null when the element is readable; None when all are.
+    uids, syntaxes : string (n_rows,), UID of the instance and of its transfer syntax.
+    has_pixels : bool (n_rows,), whether the row has pixel data.
     """
 
     names: list[str]
@@ -44,7 +44,7 @@ class Flat:
 
 
 def headers(flat: Flat) -> pa.RecordBatch:
-    """Rows of `HEADER`; SOPInstanceUID is null where a row has none."""
+    """Rows of `HEADER`; SOPInstanceUID is null when a row has none."""
     n_rows = len(flat.uids)
     keys = pa.array(flat.names, pa.string()).take(pa.array(flat.codes))
     first = np.searchsorted(flat.rows, np.arange(n_rows + 1)).astype(np.int32)
@@ -62,7 +62,7 @@ def headers(flat: Flat) -> pa.RecordBatch:
 
 
 def _places(flat: Flat) -> npt.NDArray[np.int64]:
-    """Of each row the places of the elements to promote, as `promote.columns` takes them."""
+    """`(n_rows, n_promoted)`: the places of the elements to promote, as `promote.columns` takes them."""
     columns = np.array([_COLUMN.get(name, -1) for name in flat.names], np.int64)[flat.codes]
     if flat.vrs is not None:
         is_text = pc.is_in(flat.vrs, pa.array([None, *sorted(vr.TEXTUAL)], pa.string()))
@@ -74,14 +74,14 @@ def _places(flat: Flat) -> npt.NDArray[np.int64]:
 
 
 def _map(texts: pa.StringArray | None, keys: pa.StringArray, first: npt.NDArray[np.int32]) -> pa.MapArray:
-    """Map of the elements that have a text."""
+    """A map for each row, of those elements that have one of these texts."""
     places = np.zeros(0, np.int64) if texts is None else np.flatnonzero(is_given(texts))
     given = pa.nulls(0, pa.string()) if texts is None else texts.take(pa.array(places))
     return promote.map_of(keys, first, places, given)
 
 
 def _digests(keys: pa.StringArray, values: pa.StringArray, first: npt.NDArray[np.int32]) -> list[str]:
-    """Of each row: the lengths of its keys and texts, then the keys, then the texts; null is nothing."""
+    """Hash of each row: the lengths of its keys and texts, then the keys, then the texts; null is like ""."""
     key_at, key_bytes = promote.text_buffers(keys)
     value_at, value_bytes = promote.text_buffers(values)
     lengths = np.stack([np.diff(key_at), np.diff(value_at)], axis=1)

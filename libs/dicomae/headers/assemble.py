@@ -1,4 +1,4 @@
-"""What the kernel has written, as Arrow columns: buffers are taken as they are, not copied."""
+"""What the kernel has written becomes rows of `HEADER`; Arrow takes its buffers without a copy."""
 
 import numpy as np
 import numpy.typing as npt
@@ -12,11 +12,11 @@ from dicomae.headers.batch import HEADER
 def assemble(
     source: emit.Source, written: emit.Written, found: layout.Found, rows: npt.NDArray[np.int64]
 ) -> pa.RecordBatch:
-    """Rows of `HEADER`; SOPInstanceUID is null where a file has none.
+    """Rows of `HEADER`; SOPInstanceUID is null when neither data set nor file meta information has one.
 
     Parameters
     ----------
-    rows : int64 (n_rows,), the parsed ones among the files.
+    rows : int64 (n_rows,), positions of the files that were parsed.
     """
     files, places = found.files[rows], found.promoted[rows]
     keys = _text_array(written.key_at, written.keys)
@@ -49,13 +49,13 @@ def has_uid(headers: pa.RecordBatch) -> npt.NDArray[np.bool_]:
 def _text_array(
     offsets: npt.NDArray[np.int32], text: npt.NDArray[np.uint8], filled: npt.NDArray[np.bool_] | None = None
 ) -> pa.StringArray:
-    """Texts from their UTF-8; what is not filled is null."""
+    """Texts from their UTF-8; one that is not filled is null."""
     bits = None if filled is None else pa.py_buffer(np.packbits(filled, bitorder="little"))
     return pa.StringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(text), bits)
 
 
 def _without_other_vrs(source: emit.Source, places: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """The places with -1 for each text to promote whose VR is none of text."""
+    """The places, changed to -1 when a column of text would get an element whose VR is none of text."""
     texts = places[:, : len(keybook.TEXTS)]
     if len(source.elements):
         rules = source.rules[source.elements[texts, layout.VR]]
@@ -66,14 +66,14 @@ def _without_other_vrs(source: emit.Source, places: npt.NDArray[np.int64]) -> np
 def _meta_texts(
     source: emit.Source, start: npt.NDArray[np.int64], end: npt.NDArray[np.int64]
 ) -> pa.StringArray:
-    """Texts of the file meta information; null without a start."""
+    """Texts of the file meta information; null when the start is negative."""
     numbers, values = mend.distinct(source.buffer, start, end)
     texts = pa.array([value.decode("latin_1") or None for value in values], pa.string())
     return texts.take(pa.array(numbers, mask=numbers < 0))
 
 
 def _digests(source: emit.Source, files: npt.NDArray[np.int64]) -> list[str]:
-    """128 bits tell the contents of one UID apart; against forgery they are no proof, nor need they be."""
+    """Hash of each data set up to the pixel data: 128 bits are enough to tell apart the files of one UID."""
     buffer = source.buffer.data
     ranges = zip(files[:, layout.START].tolist(), files[:, layout.END].tolist(), strict=True)
     return [xxh3_128_hexdigest(buffer[start:end]) for start, end in ranges]

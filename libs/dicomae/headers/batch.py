@@ -30,7 +30,7 @@ HEADER = pa.schema(
 
 @dataclass(frozen=True)
 class Arena:
-    """Buffers one after the other in one piece of memory.
+    """Buffers that lie one after the other in one array.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""How the kernel's functions are compiled: without bounds checks, so that each read is tested by hand."""
+"""How the kernel's functions are compiled: without bounds checks, so each function tests its reads itself."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -24,28 +24,28 @@ _njit: Any = numba.njit  # its types know neither all its options nor that the s
 def entry(function: _F) -> _F:
     """A compiled function that Python calls; it is cached, and runs without the interpreter's lock.
 
-    It may call compiled functions of its own module, and `load8` and `copy16`: numba's cache does not
-    notice that one of another module has changed.
+    It may call compiled functions of its own module, and `load8` and `copy16`. It must not call others, since
+    numba's cache does not notice a change in another module.
     """
     compiled: _F = _njit(cache=True, nogil=True, **_BORROWS)(function)
     return compiled
 
 
 def inner(function: _F) -> _F:
-    """A function that compiled ones alone may call: it needs no wrapper for Python and no cache."""
+    """A function that only compiled functions call, so it needs no wrapper for Python and no cache."""
     compiled: _F = _njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **_BORROWS)(function)
     return compiled
 
 
 def inlined(function: _F) -> _F:
-    """An inner function that is written into its caller: where handing it arrays costs more than its work."""
+    """An inner function that is copied into its caller: passing arrays would cost more than its work."""
     compiled: _F = _njit(inline="always", **_BORROWS)(function)
     return compiled
 
 
 @inner
 def load8(array: Any, at: Any) -> Any:
-    """Eight bytes from an offset on as one int64, the first the lowest; `at + 8` within the array."""
+    """Eight bytes from `at` on as one little-endian int64; the array must reach to `at + 8`."""
     place = np.uint64(at)
     if _CHECKED:
         array[place + np.uint64(7)]
@@ -54,7 +54,7 @@ def load8(array: Any, at: Any) -> Any:
 
 @inner
 def copy16(source: Any, start: Any, target: Any, at: Any) -> None:
-    """Sixteen bytes, whether they are wanted or not: one instruction where a loop takes many."""
+    """Copy sixteen bytes, even when fewer are wanted: that is one instruction, and a loop takes many."""
     place, aim = np.uint64(start), np.uint64(at)
     if _CHECKED:
         target[aim + np.uint64(15)] = source[place + np.uint64(15)]

@@ -1,7 +1,7 @@
 """The bytes of a file to its raw elements: where the data set begins, how it is encoded, where it ends.
 
-Nothing here reads a value. Sequences are stepped over, never built, and by a stack of our own, so
-that no nesting reaches Python's recursion limit.
+Nothing here reads a value. A sequence is stepped over and never built. Open levels are kept on a list, so no
+nesting reaches Python's recursion limit.
 """
 
 import struct
@@ -37,7 +37,7 @@ RawElement = tuple[int, str | None, int, int]
 
 
 class NeedsMoreBytes(Exception):
-    """The buffer ends before the header does; what must be read next begins at the offset `at`."""
+    """The buffer ends before the header does. What must be read next begins at the offset `at`."""
 
     def __init__(self, at: int = 0, detail: str = "") -> None:
         super().__init__(detail)
@@ -49,11 +49,11 @@ class NotDicom(Exception):
 
 
 class Malformed(Exception):
-    """No data set can be followed through these bytes; the text holds tags and offsets only."""
+    """The bytes cannot be followed as a data set. The message holds tags and offsets, and no value."""
 
 
 class TooLarge(Exception):
-    """The header is longer than what is looked at."""
+    """The header goes beyond a limit: of elements, of levels, or of bytes when inflated."""
 
 
 @dataclass(frozen=True)
@@ -78,10 +78,10 @@ class RawDataset:
 
     Attributes
     ----------
-    buffer : the bytes that the elements' offsets point into (inflated where the file is deflated).
+    buffer : the bytes that the elements' offsets point into; of a deflated file the inflated ones.
     start, end : the part of `buffer` that is the data set up to the pixel data.
-    at_pixel_data : whether the walk stopped at pixel data; else `end` is where the data set ends.
-    transfer_syntax, media_instance_uid : of the file meta information; None where it has none.
+    at_pixel_data : whether `end` is the pixel data; else it is the end of the data set.
+    transfer_syntax, media_instance_uid : from the file meta information; None when it has none.
     """
 
     buffer: bytes
@@ -105,7 +105,7 @@ def read(buffer: bytes, complete: bool) -> RawDataset:
     Raises
     ------
     NeedsMoreBytes
-        The header does not end in the buffer; of a complete file: it is cut.
+        The header does not end in the buffer. When the file is complete, it is truncated.
     NotDicom, Malformed, TooLarge
     """
     start, meta = _file_meta(buffer, complete)
@@ -133,16 +133,16 @@ def walk(buffer: bytes, start: int, stop: int, encoding: Encoding) -> tuple[list
 
     Returns
     -------
-    elements : without group lengths; of a sequence only where it lies.
-    end : the offset of the pixel data, or `stop`.
-    at_pixel_data : which of the two.
+    elements : without group lengths. A sequence is one element; what is in it is not listed.
+    end : the offset of the pixel data, else `stop`.
+    at_pixel_data : whether `end` is the pixel data.
 
     Raises
     ------
     NeedsMoreBytes
         An element reaches beyond `stop`.
     Malformed
-        Items or delimiters where none can be.
+        An item or a delimiter is missing, or stands in a wrong place.
     TooLarge
         There are more than `MAXIMUM_ELEMENTS`.
     """
@@ -169,12 +169,12 @@ def walk(buffer: bytes, start: int, stop: int, encoding: Encoding) -> tuple[list
 
 
 def first_item(buffer: bytes, start: int, end: int, encoding: Encoding) -> tuple[list[RawElement], Encoding]:
-    """Elements of the first item of a sequence's value, and how they are written; none without an item.
+    """Elements of the first item of a sequence, and how they are written; no elements when there is no item.
 
     Raises
     ------
     NeedsMoreBytes, Malformed
-        The item reaches beyond the sequence, or there is none where one must be.
+        The item reaches beyond the sequence; something else stands in place of the item.
     """
     if start == end:
         return [], encoding
@@ -195,8 +195,8 @@ def first_item(buffer: bytes, start: int, end: int, encoding: Encoding) -> tuple
 def _encoding_at(buffer: bytes, start: int, declared: Encoding) -> Encoding:
     """How the elements from `start` on are really written, whatever the transfer syntax says.
 
-    Explicit VR shows itself by two capitals after the tag. The byte order is turned only where the
-    first tag is one of PS3.6's that way and none as declared.
+    VR is explicit when two capitals follow the first tag. The byte order is the declared one,
+    unless a data set may begin with the first tag in the other byte order alone.
     """
     little = declared.little_endian
     if not _begins_well(buffer, start, little) and _begins_well(buffer, start, not little):
@@ -234,7 +234,7 @@ def _encoding(buffer: bytes, start: int, syntax: str | None) -> Encoding:
 
 
 def _inflated(buffer: bytes, start: int) -> tuple[bytes, Exception | None]:
-    """The inflated data set, and what to raise where its header does not end there."""
+    """The inflated data set, and what to raise when its header does not end there."""
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     inflated = bytearray()
     for at in range(start, len(buffer), 1024):  # at most a thousandfold: a mebibyte a step
@@ -252,8 +252,8 @@ def _inflated(buffer: bytes, start: int) -> tuple[bytes, Exception | None]:
 def _header(buffer: bytes, at: int, encoding: Encoding) -> tuple[int, str | None, int, int]:
     """Tag, VR as written, start and length of the value of the element at an offset.
 
-    Where explicit VR is expected and no two capitals are there, the element is read as implicit:
-    some writers change over, most often inside sequences.
+    An element of explicit VR without two capitals after its tag is read as implicit: some writers change
+    over, most often inside sequences.
     """
     if len(buffer) - at < 8:
         raise NeedsMoreBytes(at)
@@ -275,7 +275,7 @@ def _header(buffer: bytes, at: int, encoding: Encoding) -> tuple[int, str | None
 def _end_of_items(buffer: bytes, at: int, encoding: Encoding, inside_item: bool = False) -> tuple[int, int]:
     """Where a value of undefined length ends, and where the next element begins.
 
-    With `inside_item`, `at` lies in an item of undefined length, and that item's end is meant.
+    When `inside_item` is true, `at` lies in an item of undefined length; else in a sequence.
     """
     levels = [(encoding, inside_item)]
     while True:
@@ -305,7 +305,7 @@ def _end_of_items(buffer: bytes, at: int, encoding: Encoding, inside_item: bool 
 
 
 def _sequence_encoding(buffer: bytes, at: int, encoding: Encoding) -> Encoding:
-    """The encoding in the byte order that the first item's tag shows.
+    """The encoding, with the byte order that the tag of the first item shows.
 
     A UN sequence is little endian even in a big-endian file (PS3.5, 6.2.2).
     """

@@ -53,12 +53,12 @@ def write(
     Parameters
     ----------
     buffer : uint8.
-    start, end : int64 `(n,)`, where the values of each element lie: a whole number.
+    start, end : int64 `(n,)`, where the values of each element lie; `end - start` is a multiple of `size`.
     size : int64 `(n,)`, bytes of a value: 4 or 8.
-    is_big : bool `(n,)`, whether they are big endian.
+    is_big : bool `(n,)`, whether the values are big endian.
     powers : `POWERS`.
     out : uint8, filled; `LONGEST` bytes a value are enough.
-    out_at : int64 `(n + 1,)`, filled: where the text of each element begins in `out`, and the last ends.
+    out_at : int64 `(n + 1,)`, filled: where the text of each element begins in `out`, and the last one ends.
     """
     at = 0
     out_at[0] = 0
@@ -113,7 +113,7 @@ def _write_special(fraction: Any, out: Any, at: int) -> int:
 
 @inner
 def _shortest(fraction: Any, exponent: Any, n_fraction: int, powers: Any) -> tuple[Any, int]:
-    """Digits without trailing zeros, and the power of ten they are multiplied by."""
+    """Digits without trailing zeros, and the power of ten that multiplies them: 1500.0 is 15 and 2."""
     if fraction == _ZERO and exponent == 0:
         return _ZERO, 0
     bias = (1 << (10 if n_fraction == 52 else 7)) - 1 + n_fraction
@@ -156,7 +156,7 @@ def _schubfach(c: Any, q: int, irregular: bool, powers: Any) -> tuple[Any, int]:
 
 @inner
 def _rounded_to_odd(high: Any, low: Any, c: Any) -> Any:
-    """The product of a 128-bit power and c over 2^128; its last bit is set where bits were lost."""
+    """The product of a 128-bit power and c, over 2^128; its last bit is set when bits were lost."""
     carried = _high_product(low, c)
     upper, middle = _high_product(high, c), high * c + carried
     if middle < carried:
@@ -175,7 +175,7 @@ def _high_product(a: Any, b: Any) -> Any:
 
 @inner
 def _write_decimal(digits: Any, power: int, scientific: bool, out: Any, at: int) -> int:
-    """Positional where the first digit stands for 10^-4 … 10^15, else as 1.5e-07."""
+    """Write 0.0015 when the first digit stands for 10^-4 … 10^15, else with an exponent: 1.5e-07."""
     n = 1
     rest = digits
     while rest >= _TEN:

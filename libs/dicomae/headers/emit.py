@@ -1,8 +1,8 @@
 """Descriptors to the bytes and offsets of Arrow's texts, in numba.
 
-`survey` measures, and finds the values that are mended elsewhere (an escape sequence, a multi-byte
-character set, floats): their texts are put into a pool. `write` then writes keys, texts and the VRs
-that are not the dictionary's.
+`survey` measures how much room the texts need. It also finds the values that `write` cannot read: floats,
+and texts with escape sequences or in a multi-byte character set. `mend` puts the texts of these into a pool.
+`write` then writes all keys, all texts, and the VRs that are not the dictionary's.
 """
 
 from typing import Any, NamedTuple
@@ -32,7 +32,7 @@ _ITEM_GROUP = ((0xFE, 0xFF, 0xDD, 0xE0), (0xFF, 0xFE, 0xE0, 0xDD))  # (FFFE,E0DD
 
 
 class Source(NamedTuple):
-    """What is written. `SLACK` bytes follow the last that is meant in `buffer`, `pool` and `text`."""
+    """What is written. `buffer`, `pool` and `text` have `SLACK` bytes more than they need."""
 
     buffer: npt.NDArray[np.uint8]
     elements: npt.NDArray[np.int64]  # (n, 4) descriptors, as in `layout.Found`
@@ -49,9 +49,9 @@ class Source(NamedTuple):
 
 
 class Written(NamedTuple):
-    """What `write` fills; texts have `SLACK` bytes more than they need.
+    """What `write` fills; `keys`, `values` and `vr_keys` have `SLACK` bytes more than they need.
 
-    Offsets begin with 0; `vrs` are those of the deviating elements.
+    Offsets begin with 0. A deviating element has another VR than the dictionary's; `vrs` holds these alone.
     """
 
     key_at: npt.NDArray[np.int32]  # (n + 1,)
@@ -68,11 +68,13 @@ class Written(NamedTuple):
 
 @entry
 def survey(source: Any, mends: Any) -> tuple[int, int, int, int, int]:
-    """Bytes that keys and values need at the most; deviating elements; bytes of their keys; mends.
+    """Bytes of keys, bytes of values, number of deviating elements, bytes of their keys, number of mends.
+
+    The bytes of values are the most that they can be.
 
     Parameters
     ----------
-    mends : int64 `(n,)`, filled: elements that `write` does not read.
+    mends : int64 `(n,)`, filled: the elements that `write` cannot read.
     """
     elements, about, text_at, rules = source.elements, source.about, source.text_at, source.rules
     buffer, letters = source.buffer, source.letters
@@ -166,7 +168,7 @@ def _write_keys(source: Any, written: Any) -> None:
 
 @inner
 def _are_alike(elements: Any, before: int, first: int, stop: int) -> bool:
-    """Whether a row has the keys and VRs of the row before, as in a series; both have elements."""
+    """Whether a row has elements, with the keys and VRs of the row before, as two files of a series have."""
     alike = stop - first == first - before and stop > first
     for i in range(first, stop if alike else first):
         other = i + before - first
@@ -177,7 +179,7 @@ def _are_alike(elements: Any, before: int, first: int, stop: int) -> bool:
 
 @inlined
 def _write_other(buffer: Any, start: int, end: int, rule: int, is_big: bool, out: Any, at: int) -> int:
-    """Where the text of what is no text ends; _NULL, or that less the number of an error."""
+    """Offset after the text of a value that is no text itself; `_NULL`, or `_NULL` less an error's number."""
     family = rule & FAMILY
     if family == STRAY_ITEM:
         return _NULL - _STRAY
@@ -198,7 +200,7 @@ def _write_other(buffer: Any, start: int, end: int, rule: int, is_big: bool, out
 def _write_text(
     buffer: Any, start: int, end: int, rule: int, charset: int, letters: Any, out: Any, at: int
 ) -> int:
-    """Where the text ends; _NULL, or that less the number of an error."""
+    """Offset after the text; `_NULL`, or `_NULL` less an error's number."""
     plain, several = _ascii_and_has(buffer, start, end, _BACKSLASH)
     if not rule & DECODES:
         charset = 0  # latin-1
@@ -260,7 +262,7 @@ def _ascii_and_has(buffer: Any, start: int, end: int, letter: int) -> tuple[bool
 
 @inner
 def _is_decodable(buffer: Any, start: int, end: int, charset: int, letters: Any) -> bool:
-    """Whether the bytes are a text without escape sequences of a character set that `write` knows."""
+    """Whether `write` can decode the bytes: no escape sequence, and a character set that it knows."""
     plain, escaped = _ascii_and_has(buffer, start, end, _ESCAPE)
     if plain or escaped:
         return not escaped
@@ -295,7 +297,7 @@ def _is_utf8(buffer: Any, at: int, end: int) -> bool:
 
 @inner
 def _write_letters(buffer: Any, start: int, end: int, letters: Any, charset: int, out: Any, at: int) -> int:
-    """UTF-8 of bytes of a single-byte character set; none lies beyond the basic plane."""
+    """Write bytes of a single-byte character set as UTF-8, of at most three bytes a letter."""
     for i in range(start, end):
         point = letters[charset, buffer[i]]
         if point < 0x80:
@@ -376,7 +378,7 @@ def _write_bulk(length: int, out: Any, at: int) -> int:
 
 @inner
 def _write_sequence(buffer: Any, start: int, end: int, out: Any, at: int) -> int:
-    """Nothing where a delimiter stands in the place of the first item."""
+    """Write `[sequence]`; nothing when a delimiter stands in place of the first item."""
     for delimiter in _ITEM_GROUP:
         same = end - start >= 4
         for i in range(4 if same else 0):

@@ -1,4 +1,4 @@
-"""Columns from the bytes of many files, in numba: values that files share, and texts that are integers."""
+"""Two loops in numba: equal values of many files get one number, and texts become integers."""
 
 from typing import Any
 
@@ -12,15 +12,16 @@ _PLUS, _MINUS, _ZERO = 43, 45, 48
 
 @entry
 def number(buffer: Any, start: Any, end: Any, numbers: Any, firsts: Any) -> int:
-    """How many different values these are; most files of a batch share the few there are.
+    """How many numbers were given: each different value gets one, as 512 files share 3 transfer syntaxes.
 
-    Where there are many, some that are the same have several numbers: only the latest are compared.
+    A value is compared with the last 64 different ones alone. When there are more, a value that comes again
+    may get a second number.
 
     Parameters
     ----------
-    start, end : int64 `(n,)`, where each lies; a negative start is none.
-    numbers : int64 `(n,)`, filled: from 0 on, the same for the same bytes; -1 for none.
-    firsts : int64 `(n,)`, filled: of each number, the first that has it.
+    start, end : int64 `(n,)`, where each value lies in the buffer; a negative start is no value.
+    numbers : int64 `(n,)`, filled: the number of each value, from 0 on; -1 for no value.
+    firsts : int64 `(n,)`, filled: for each number the position of the first value that has it.
     """
     n = 0
     for i in range(len(start)):
@@ -46,7 +47,7 @@ def _is_same(buffer: Any, start: int, end: int, other: int, other_end: int) -> A
 
 @entry
 def integers(text: Any, text_at: Any, numbers: Any, valid: Any) -> None:
-    """The int32 that each text is: an optional sign and one to ten digits; else it is not valid.
+    """Fill in the int32 that each text is: an optional sign and one to ten digits. Other texts are not valid.
 
     Parameters
     ----------

@@ -93,7 +93,7 @@ _MEMORY = _Memory()
 
 
 def _walked(batch: layout.Batch, flatten: frozenset[str]) -> tuple[layout.Book, layout.Found]:
-    """Descriptors without a gap, and the book that their keys are from."""
+    """The book of all keys in these files, and the descriptors with its keys."""
     book = _MEMORY.begin()
     while True:
         found = _room(batch)

@@ -1,6 +1,6 @@
-"""Numbers for keys and private creators, so that the kernel never meets a text.
+"""Numbers for keys and private creators, so that the kernel handles numbers instead of texts.
 
-A `Book` is never changed: `learn` makes another, and a thread keeps the one it began with.
+A `Book` is never changed: `learn` makes another one, and a thread keeps the book that it began with.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ _FEWEST_SLOTS = 1 << 14
 
 
 def begun() -> Book:
-    """A book of all tags of PS3.6, and of no creator but `NOBODY`."""
+    """A book with all tags of PS3.6, and with `NOBODY` as its only creator."""
     empty = Book(
         slots=np.full((_FEWEST_SLOTS, 2), -1, np.int64),
         about=np.zeros((0, 3), np.int16),
@@ -40,23 +40,23 @@ def begun() -> Book:
 
 
 def learn(book: Book, creators: Sequence[bytes], packed: Sequence[int]) -> Book:
-    """A book that has these too.
+    """The book with these creators and keys added.
 
     Parameters
     ----------
-    creators : values of private creator elements, without padding.
-    packed : `creator << 32 | tag`, the creator by its number in `book`.
+    creators : values of private creator elements, without padding: b"ACME 1.0".
+    packed : a number for each key, `creator << 32 | tag`; the creator is its number in `book`.
     """
     return _with_keys(_with_creators(book, creators), packed)
 
 
 def vr_code(name: str | None) -> int:
-    """Number of a VR's two capitals."""
+    """Number of a VR: 26 times its first letter and its second, counted from A = 0; `NO_VR` for None."""
     return NO_VR if name is None else (ord(name[0]) - 65) * 26 + ord(name[1]) - 65
 
 
 def vr_name(code: int) -> str:
-    """The two capitals of a number."""
+    """The VR that has this number."""
     return chr(65 + code // 26) + chr(65 + code % 26)
 
 
@@ -99,7 +99,7 @@ def _with_keys(book: Book, packed: Sequence[int]) -> Book:
 
 
 def _with_entered(book: Book, new: list[int]) -> npt.NDArray[np.int64]:
-    """The hash table with the new keys, at least twice as long as what is in it."""
+    """The hash table with the new keys; it has at least twice as many slots as keys."""
     size = _slots_for(len(book.about) + len(new), len(book.slots))
     slots = book.slots.copy() if size == len(book.slots) else np.full((size, 2), -1, np.int64)
     entries = list(zip(new, range(len(book.about), len(book.about) + len(new)), strict=True))

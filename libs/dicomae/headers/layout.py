@@ -1,6 +1,6 @@
 """What the walk is given and what it fills: arrays, and the meaning of their columns.
 
-Compiled functions keep these numbers; after a change here, change `walk` too, or clear numba's cache.
+Compiled functions keep these numbers. After a change here, change `walk` too, or clear numba's cache.
 """
 
 from typing import NamedTuple

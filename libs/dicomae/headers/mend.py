@@ -1,4 +1,4 @@
-"""Values that the kernel's writer does not read: their texts, put into its pool."""
+"""Texts of the values that the kernel's writer cannot read; they go into the pool that it copies from."""
 
 import codecs
 from functools import lru_cache
@@ -17,7 +17,7 @@ _SINGLE_BYTE = sorted(
 
 
 def _letters() -> npt.NDArray[np.int32]:
-    """`(n_charsets, 256)`: the code point of each byte in each single-byte character set, -1 for none."""
+    """`(n_charsets, 256)`: the code point of each byte in each single-byte character set; -1 is no letter."""
     letters = np.full((len(_SINGLE_BYTE), 256), -1, np.int32)
     for row, name in zip(letters, _SINGLE_BYTE, strict=True):
         for byte in range(256):
@@ -30,19 +30,19 @@ LETTERS = _letters()
 
 
 class Encodings(NamedTuple):
-    """Character sets of a batch: the different ones, and of each row the number of its own."""
+    """The different character sets of a batch, and for each row the number of its own."""
 
     different: list[tuple[str, ...]]  # Python codecs, as `charset.encodings_of` has them
     numbers: npt.NDArray[np.int64]  # (n_rows,)
 
     @property
     def modes(self) -> npt.NDArray[np.int64]:
-        """How the writer decodes each row: by a row of `LETTERS`, or `emit.UTF_8`, `emit.BY_PYTHON`."""
+        """How the writer decodes each row: a row number of `LETTERS`, `emit.UTF_8` or `emit.BY_PYTHON`."""
         return np.array([_mode(names[0]) for names in self.different], np.int64)[self.numbers]
 
 
 def encodings(buffer: npt.NDArray[np.uint8], files: npt.NDArray[np.int64]) -> Encodings:
-    """Of the files' SpecificCharacterSet."""
+    """Character sets of the files, as their SpecificCharacterSet says."""
     numbers, values = distinct(buffer, files[:, layout.CHARSET], files[:, layout.CHARSET_END])
     return Encodings([*map(charset.encodings_of, values), charset.DEFAULT], numbers)  # -1 is the last
 
@@ -50,7 +50,7 @@ def encodings(buffer: npt.NDArray[np.uint8], files: npt.NDArray[np.int64]) -> En
 def distinct(
     buffer: npt.NDArray[np.uint8], start: npt.NDArray[np.int64], end: npt.NDArray[np.int64]
 ) -> tuple[npt.NDArray[np.int64], list[bytes]]:
-    """Number of each value, -1 where it has no start; and the different values by number."""
+    """A number for each value, -1 for one with a negative start; and the different values by number."""
     numbers, firsts = np.empty(len(start), np.int64), np.empty(len(start), np.int64)
     firsts = firsts[: gather.number(buffer, start, end, numbers, firsts)]
     ranges = zip(start[firsts].tolist(), end[firsts].tolist(), strict=True)
@@ -75,8 +75,8 @@ def mended(
 
     Parameters
     ----------
-    mends : int64 (n_mends,), elements that the writer does not read.
-    errors : uint8 (n,), gets the number of what is unreadable.
+    mends : int64 (n_mends,), the elements that the writer cannot read.
+    errors : uint8 (n,), filled for these elements: the number of the error, 0 when there is none.
     """
     if not len(mends):
         return source, []
@@ -92,7 +92,7 @@ def mended(
 def _with_floats(
     source: emit.Source, which: npt.NDArray[np.int64], size: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.uint8]:
-    """Texts of FL and FD elements one after the other; the elements now point there."""
+    """Texts of FL and FD elements, one after the other; the descriptors are changed to point there."""
     start, end = source.elements[which, layout.VALUE], source.elements[which, layout.VALUE_END]
     is_big = source.is_big[_rows(source, which)]
     pool = np.empty(int(((end - start) // size).sum()) * decimals.LONGEST, np.uint8)
@@ -109,7 +109,7 @@ def _add_texts(
     errors: npt.NDArray[np.uint8],
     pool: bytearray,
 ) -> list[int]:
-    """The rows that cannot be read at all."""
+    """Append the texts of these elements to the pool; the rows that cannot be read at all are returned."""
     unread: list[int] = []
     for i, row in zip(which.tolist(), _rows(source, which).tolist(), strict=True):
         element = source.elements[i]
@@ -131,5 +131,5 @@ def _add_texts(
 
 
 def _rows(source: emit.Source, which: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """The row of each of these elements."""
+    """`(n,)`: the row that each of these elements is in."""
     return np.searchsorted(source.first, which, side="right") - 1

@@ -1,9 +1,9 @@
-r"""Header bytes to Arrow in plain Python, one file after the other: slow, and at home in every encoding.
+r"""Header bytes to Arrow in plain Python, one file after the other: slow, but it knows every encoding.
 
     buffers ──► read (dataset) ──► keys, texts (keys, vr) ──► HEADER rows
                      └────────────► Failure / incomplete
 
-What the rows hold is said in `dicomae.headers.parse`, whose odd files come here.
+The kernel leaves odd files to this module. `dicomae.headers.parse` says what the rows hold.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def _texts(raw: dataset.RawDataset, flatten: frozenset[str]) -> _Texts:
 
 
 def _with_own_settings(level: _Level) -> _Level:
-    """The level with the character set and the sign of pixels that its own elements declare."""
+    """The level, with the character set and the sign of pixels that its own elements declare."""
     for tag, _, start, end in level.elements:
         if tag == _CHARACTER_SET:
             level = level._replace(encodings=charset.encodings_of(level.buffer[start:end]))
@@ -141,7 +141,7 @@ def _add_first_item(
 
 
 def _vr_of(tag: int, written: str | None, standard: str | None, signed_pixels: bool) -> str:
-    """The VR a value is read by: as written, else the dictionary's, else UN."""
+    """The VR by which a value is read: the written one, else the dictionary's, else UN."""
     if written is not None and written != "UN":
         return written
     if signed_pixels and tag in keys.SIGN_DEPENDS:
@@ -167,12 +167,12 @@ class _Texts:
     flattened: int = 0  # elements that came from flattened sequences
 
     def textual(self, key: str) -> str | None:
-        """Text of an element that is written as text; `[64 bytes]` is none."""
+        """Text of an element whose VR is one of text, else None: `[64 bytes]` is no identifier."""
         name = self.vrs.get(key) or keys.standard_vr(key)
         return self.elements.get(key) if name in vr.TEXTUAL else None
 
     def integer(self, key: str) -> int | None:
-        """The one int32 that an element holds; None where it is anything else."""
+        """The one int32 that an element holds; None when it is anything else, as `7.5` is."""
         text = self.elements.get(key)
         if text is None or not _INTEGER.fullmatch(text):
             return None
@@ -201,7 +201,7 @@ class _Row(NamedTuple):
 
 
 class _Rejected(Exception):
-    """Bytes that give no row, with the reason that the table shows."""
+    """The file gives no row, for a reason that the table shows."""
 
     def __init__(self, reason: Reason, detail: str) -> None:
         super().__init__(detail)

@@ -1,8 +1,8 @@
-"""Columns of `HEADER` that repeat some elements of each row, from the texts of all rows' elements.
+"""Promoted columns: those of `HEADER` that repeat an element of each row, such as Modality and Rows.
 
-A place is the number of an element among those of all rows, one row after the other; -1 is none.
-The kernel's texts (`assemble`) and those of header tables (`header_tables.flat`) both come here. Plain Python
-(`plain`) promotes in its own way, since it is what the kernel is compared with.
+The elements of all rows lie one after the other. A place is the number of an element among them; -1 is none.
+The kernel (`assemble`) and header tables (`header_tables.flat`) both come here. Plain Python (`plain`)
+promotes in its own way, since the kernel is compared with it.
 """
 
 import numpy as np
@@ -20,8 +20,8 @@ def columns(values: pa.StringArray, places: npt.NDArray[np.int64]) -> dict[str, 
     Parameters
     ----------
     values : string (n_elements,), null where an element is empty or unreadable.
-    places : int64 (n_rows, n_promoted), of the elements `keybook.PROMOTED`. A column of text takes the text
-        as it is: give -1 where the element's VR is none of text, for `[64 bytes]` is no identifier.
+    places : int64 (n_rows, n_promoted), of the elements `keybook.PROMOTED`. A column of text takes any text:
+        give -1 for an element whose VR is none of text, since `[64 bytes]` is no identifier.
     """
     n_rows, flat = len(places), places.T.ravel()
     taken = values.take(pa.array(flat, mask=flat < 0))  # one column after the other, all by one call
@@ -45,20 +45,20 @@ def integers(texts: pa.StringArray) -> pa.Int32Array:
 def map_of(
     keys: pa.StringArray, first: npt.NDArray[np.int32], places: npt.NDArray[np.int64], texts: pa.StringArray
 ) -> pa.MapArray:
-    """Of each row a map of some of its elements: the text for each place, by the element's key.
+    """`(n_rows,)`: a map for each row, with a text for some of its elements, by their keys.
 
     Parameters
     ----------
-    keys : the key of each element.
+    keys : string (n_elements,).
     first : int32 (n_rows + 1,), the place of each row's first element.
-    places : ascending.
+    places, texts : int64 and string (n,): which elements, ascending, and the text for each.
     """
     offsets = np.searchsorted(places, first).astype(np.int32)
     return pa.MapArray.from_arrays(pa.array(offsets), keys.take(pa.array(places)), texts)
 
 
 def text_buffers(texts: pa.StringArray) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint8]]:
-    """Where each text begins, and the last ends; and the bytes of all."""
+    """int32 (n + 1,), where each text begins and the last one ends; uint8, the bytes of all texts."""
     _, offsets, data = texts.buffers()
     if offsets is None or not len(texts):
         return np.zeros(len(texts) + 1, np.int32), np.zeros(0, np.uint8)

@@ -1,8 +1,8 @@
 """Header bytes of many files to descriptors of their elements, in numba.
 
-A descriptor says where an element's value lies, which key it has and by which VR it is read; nothing
-here reads a value. A file that is deflated, or whose tags do not rise, or that is broken, is `ODD`, and
-`plain` reads it. Every read is checked against the end of the file's own bytes.
+A descriptor says where the value of an element lies, which key the element has, and by which VR it is read.
+Nothing here reads a value. A file is `ODD` when it is deflated or broken, or when its tags do not rise;
+`plain` reads it then. Every read is checked against the end of the file's own bytes.
 """
 
 from typing import Any
@@ -27,7 +27,7 @@ _SPREAD = -7046029254386353131  # 2^64 over the golden ratio, odd: spreads numbe
 
 @entry
 def walk(batch: Any, book: Any, found: Any) -> None:
-    """Fill `found`, whose files and promoted are -1 and counts 0, and which has room for any element."""
+    """Fill `found`: given with -1 in `files` and `promoted`, 0 in `n`, and room for any element."""
     files, n = found.files, found.n
     for i in range(len(files)):
         files[i, layout.FIRST], first, n_misses = n[0], n[0], n[1]
@@ -113,7 +113,7 @@ def _add(
     start: int,
     end: int,
 ) -> bool:
-    """Write the descriptor of an element, or note the key as missing; False where the file is odd."""
+    """Write the descriptor of an element, or note that its key is missing; False when the file is odd."""
     slot = find_slot(slots, creator << 32 | tag)
     key = slots[slot, 1]
     if key < 0:
@@ -138,7 +138,7 @@ def _add(
 
 @inner
 def _close_signs(elements: Any, first: int, end: int, signed: bool) -> None:
-    """Give elements that PS3.6 calls "US or SS" the VR that PixelRepresentation decides."""
+    """Give each element that PS3.6 calls "US or SS" its VR: SS when PixelRepresentation is 1, else US."""
     for place in range(first, end):
         if elements[place, layout.VR] == layout.SIGN_OPEN:
             elements[place, layout.VR] = _SS if signed else _US
@@ -176,14 +176,14 @@ def _walk_meta(batch: Any, book: Any, files: Any, i: int) -> int:
 
 @inner
 def _cut(files: Any, i: int, at: int, whole: Any) -> int:
-    """Status of a file whose bytes end before what begins at an offset."""
+    """Status of a file that must be read on from the offset `at`, but whose bytes here end before."""
     files[i, layout.NEXT] = at
     return layout.ODD if whole else layout.INCOMPLETE
 
 
 @inner
 def _is_same(buffer: Any, start: int, end: int, text: Any) -> Any:
-    """Whether a value is a text, of which the first byte is the length."""
+    """Whether the bytes are those of `text`, which begins with its length as one byte."""
     same = start >= 0 and end - start == text[0]
     for i in range(end - start if same else 0):
         same = same and buffer[start + i] == text[1 + i]
@@ -204,7 +204,7 @@ def _begins_like_a_dataset(batch: Any, book: Any, at: int) -> Any:
 
 @inner
 def _encoding_at(buffer: Any, at: int, stop: int, is_big: int, slots: Any, about: Any) -> int:
-    """How elements are really written, whatever the transfer syntax says; below 0: too few bytes."""
+    """How elements are really written, whatever the transfer syntax says; -1 when 8 bytes are not there."""
     if stop - at < 8:
         return -1
     declared, turned = (_BIG, 0) if is_big else (0, _BIG)
@@ -215,9 +215,9 @@ def _encoding_at(buffer: Any, at: int, stop: int, is_big: int, slots: Any, about
 
 @inner
 def _element(buffer: Any, at: int, stop: int, encoding: int, vr_flags: Any) -> tuple[int, int, int, int]:
-    """Tag, VR as written, start and length of the value; tag -1 where the bytes end before.
+    """Tag, VR as written, start and length of the value; the tag is -1 when the bytes end before the value.
 
-    Without capitals where a layout.VR must be, the element is read as implicit.
+    An element of explicit VR without two capitals after its tag is read as implicit.
     """
     if stop - at < 8:
         return -1, layout.NO_VR, at, 0
@@ -242,7 +242,7 @@ def _element(buffer: Any, at: int, stop: int, encoding: int, vr_flags: Any) -> t
 def _end_of_items(
     buffer: Any, at: int, stop: int, encoding: int, vr_flags: Any, depths: Any
 ) -> tuple[int, int]:
-    """Where a value of undefined length ends and where the next element begins; or a negative reason."""
+    """Where a value of undefined length ends and where the next element begins; or `_CUT` or `_MALFORMED`."""
     depth = 0
     encoding = _sequence_encoding(buffer, at, stop, encoding)
     while True:
@@ -276,7 +276,7 @@ def _end_of_items(
 
 @inner
 def _sequence_encoding(buffer: Any, at: int, stop: int, encoding: int) -> Any:
-    """The encoding in the byte order that the first item's tag shows."""
+    """The encoding, with the byte order that the tag of the first item shows."""
     first = _uint16(buffer, at, 0) if stop - at >= 2 else 0
     if first == _ITEMS:
         return encoding & ~_BIG
@@ -287,7 +287,7 @@ def _sequence_encoding(buffer: Any, at: int, stop: int, encoding: int) -> Any:
 def _reserve(
     buffer: Any, start: int, end: int, block: int, book: Any, blocks: Any, misses: Any, n: Any
 ) -> None:
-    """Enter a private creator for its block (PS3.5, 7.8.1), unless it names nobody or has one already."""
+    """Enter a private creator for its block, unless it names nobody or has a block (PS3.5, 7.8.1)."""
     first, last = _stripped(buffer, start, end)
     if last - first > _LONGEST_CREATOR:
         return
@@ -305,7 +305,7 @@ def _reserve(
 
 @entry
 def find_creator(slots: Any, texts: Any, text_at: Any, buffer: Any, start: int, end: int) -> Any:
-    """Number of the creator with these bytes; below -1: the free slot -2, -3, … where it belongs."""
+    """Number of the creator with these bytes; for an unknown one -2 - slot, of the free slot for it."""
     number: Any = end - start
     for i in range(start, end):
         number = (number ^ np.int64(buffer[i])) * _SPREAD
@@ -326,7 +326,7 @@ def find_creator(slots: Any, texts: Any, text_at: Any, buffer: Any, start: int, 
 
 @entry
 def find_slot(slots: Any, packed: int) -> Any:
-    """The slot that holds a packed key, or the free one where it belongs."""
+    """The slot that holds a packed key; for an unknown one the free slot for it."""
     mask = len(slots) - 1
     slot = ((packed * _SPREAD) >> 32) & mask
     while slots[slot, 0] != packed and slots[slot, 0] >= 0:
