@@ -17,7 +17,7 @@ from dicomae.runtime.job import Context, Job
 from dicomae.runtime.progress import step
 from dicomae.spark import cluster, encode
 from dicomae.spark.evaluate import Assigned, assigned, spec_columns
-from dicomae.tables import ASSIGNMENTS, HEADERS, MEDOIDS, METRICS, MODELS, SAMPLE
+from dicomae.tables import ASSIGNMENTS, HEADERS, MEDOIDS, METRICS, MODELS, SAMPLE, Metric
 
 
 @dataclass(frozen=True)
@@ -42,19 +42,19 @@ def run(context: Context) -> EvaluateCounts:
     return EvaluateCounts(len(test["all"].declared), comparison.table_1(metrics))
 
 
-def _compare(test: dict[str, Assigned], context: Context) -> list[comparison.Metric]:
+def _compare(test: dict[str, Assigned], context: Context) -> list[Metric]:
     ways = {
         "paper": test["all"],
         "without_labels": test["without_labels"],
         "declared_only": test["all"].where(test["all"].declared),
     }
-    metrics: list[comparison.Metric] = []
+    metrics: list[Metric] = []
     for way, rows in ways.items():
         metrics += comparison.compare(way, rows.labels, rows.clusters, context.config.evaluation)
     return metrics
 
 
-def _cards(context: Context, spec: FeatureSpec, test: Assigned, elbow: int | None) -> list[comparison.Metric]:
+def _cards(context: Context, spec: FeatureSpec, test: Assigned, elbow: int | None) -> list[Metric]:
     by_k = test.clusters["compressed"]
     k = elbow if elbow is not None else sorted(by_k)[len(by_k) // 2]
     with step(context.spark, f"describing {k} clusters"):

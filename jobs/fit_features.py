@@ -12,14 +12,13 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dicomae.evaluation.comparison import Metric
 from dicomae.features import spec
 from dicomae.lake import delta, runs
 from dicomae.runtime.command import main
 from dicomae.runtime.job import Context, Job
 from dicomae.runtime.progress import step
 from dicomae.spark import encode
-from dicomae.tables import FEATURE_SPECS, HEADERS, METRICS, SAMPLE, TAG_STATISTICS
+from dicomae.tables import FEATURE_SPECS, HEADERS, METRICS, SAMPLE, TAG_STATISTICS, Metric
 
 
 @dataclass(frozen=True)
@@ -42,10 +41,8 @@ def run(context: Context) -> FitFeaturesCounts:
     ]
     table = [fitted.as_row(context.run_id) for fitted in specs]
     delta.replace(root, FEATURE_SPECS, pa.Table.from_pylist(table, schema=FEATURE_SPECS.schema))
-    metrics: list[Metric] = [
-        ("features", {"feature_set": s.feature_set}, float(len(s.features))) for s in specs
-    ]
-    metrics += [("width", {"feature_set": s.feature_set}, float(s.width)) for s in specs]
+    metrics = [Metric("features", {"feature_set": s.feature_set}, float(len(s.features))) for s in specs]
+    metrics += [Metric("width", {"feature_set": s.feature_set}, float(s.width)) for s in specs]
     runs.write_metrics(root, "fit_features", context.run_id, metrics)
     return FitFeaturesCounts(
         features={s.feature_set: len(s.features) for s in specs},

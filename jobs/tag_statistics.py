@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from dicomae.dicom.keys import standard_vr
-from dicomae.evaluation.comparison import Metric
 from dicomae.features import funnel, statistics
 from dicomae.lake import delta, runs
 from dicomae.runtime.command import main
@@ -17,7 +16,7 @@ from dicomae.runtime.job import Context, Job
 from dicomae.runtime.progress import step
 from dicomae.spark import frames
 from dicomae.spark.statistics import tag_statistics
-from dicomae.tables import HEADERS, METRICS, SAMPLE, TAG_STATISTICS
+from dicomae.tables import HEADERS, METRICS, SAMPLE, TAG_STATISTICS, Metric
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ def run(context: Context) -> TagStatisticsCounts:
     rows = [statistics.as_rows(found, scope, context.run_id) for scope, found in scopes.items()]
     delta.replace(root, TAG_STATISTICS, pa.concat_tables(rows))
     steps = funnel.steps(decided)
-    metrics: list[Metric] = [("funnel", {"step": name}, float(count)) for name, count in steps.items()]
+    metrics = [Metric("funnel", {"step": name}, float(count)) for name, count in steps.items()]
     runs.write_metrics(root, "tag_statistics", context.run_id, metrics)
     return TagStatisticsCounts(tags_in_archive=len(archive), funnel=steps)
 

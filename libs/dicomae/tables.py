@@ -1,5 +1,6 @@
 """The Delta tables: one Arrow schema, key and clustering for each, and nothing about storage."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -221,6 +222,23 @@ METRICS = Table(
         ("value", pa.float64()),  # null: not defined, as an elbow that is not there
     ),
 )
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number that a job has measured: a row of `METRICS` before the job and the run are added.
+
+    Attributes
+    ----------
+    name : what was measured, such as "homogeneity".
+    labels : what the value is about, such as {"space": "original", "n_clusters": 15}.
+    value : null when it is not defined, as an elbow that is not there.
+    """
+
+    name: str
+    labels: Mapping[str, object]
+    value: float | None
+
 
 RUNS = Table(
     "runs",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from dicomae.evaluation.comparison import Metric
+from dicomae.tables import Metric
 
 TELLING = 5  # columns shown of each cluster
 SHARES = 5  # values shown of each label
@@ -49,12 +49,12 @@ def cards(
     for number in np.unique(cluster):
         inside = cluster == number
         about: dict[str, object] = {"cluster": int(number)}
-        metrics.append(("cluster_size", about, float(inside.sum())))
+        metrics.append(Metric("cluster_size", about, float(inside.sum())))
         for label, values in labels.items():
             counts = Counter(values[i] or "unknown" for i in np.flatnonzero(inside))
             top = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:SHARES]
             metrics += [
-                ("cluster_share", {**about, "tag": label, "value": value}, n / inside.sum())
+                Metric("cluster_share", {**about, "tag": label, "value": value}, n / inside.sum())
                 for value, n in top
             ]
         mean = X[inside].mean(axis=0)
@@ -91,8 +91,8 @@ def _telling(
         if column.value is not None:
             labels["value"] = column.value
         metrics += [
-            ("telling_tag", labels, float(mean[i])),
-            ("telling_tag_overall", labels, float(overall[i])),
+            Metric("telling_tag", labels, float(mean[i])),
+            Metric("telling_tag_overall", labels, float(overall[i])),
         ]
         if len(seen) == TELLING:
             break

@@ -1,7 +1,4 @@
-"""Does compressed data group as well as original data? Scores for every K, and their significance.
-
-A metric is (name, labels, value), a row of the table `metrics`.
-"""
+"""Does compressed data group as well as original data? Scores for every K, and their significance."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,8 +8,8 @@ import numpy.typing as npt
 
 from dicomae.config import EvaluationConfig
 from dicomae.evaluation import scores, significance
+from dicomae.tables import Metric
 
-Metric = tuple[str, dict[str, object], float | None]
 Labels = Mapping[str, Sequence[str | None]]  # label -> a value for each row
 Clusters = Mapping[str, Mapping[int, npt.NDArray[np.int32]]]  # space -> K -> a cluster for each row
 
@@ -28,7 +25,8 @@ def compare(way: str, labels: Labels, clusters: Clusters, config: EvaluationConf
             about = {"way": way, "label": label}
             for space, by_k in series.items():
                 metrics += [
-                    (score, {**about, "space": space, "n_clusters": k}, _defined(v)) for k, v in by_k.items()
+                    Metric(score, {**about, "space": space, "n_clusters": k}, _defined(v))
+                    for k, v in by_k.items()
                 ]
             metrics += _significance({**about, "score": score}, series, config)
     return metrics
@@ -53,10 +51,10 @@ def _significance(
     found = significance.compare(original, compressed, config)
     plain = ("wilcoxon_p", "tost_p", "mean_difference", "mean_difference_low", "mean_difference_high")
     return [
-        ("shapiro_p", {**about, "space": "original"}, _defined(found.shapiro_original)),
-        ("shapiro_p", {**about, "space": "compressed"}, _defined(found.shapiro_compressed)),
-        ("p_value", {**about, "test": found.test}, _defined(found.p_value)),
-        *((name, dict(about), _defined(getattr(found, name))) for name in plain),
+        Metric("shapiro_p", {**about, "space": "original"}, _defined(found.shapiro_original)),
+        Metric("shapiro_p", {**about, "space": "compressed"}, _defined(found.shapiro_compressed)),
+        Metric("p_value", {**about, "test": found.test}, _defined(found.p_value)),
+        *(Metric(name, dict(about), _defined(getattr(found, name))) for name in plain),
     ]
 
 
@@ -67,12 +65,13 @@ def _defined(value: Any) -> float | None:
 def table_1(metrics: Sequence[Metric], way: str = "paper") -> list[dict[str, object]]:
     """The rows of the paper's Table I: label, score, Shapiro-Wilk of both series, test and p-value."""
     rows: dict[tuple[object, object], dict[str, object]] = {}
-    for name, labels, value in metrics:
-        if labels.get("way") != way or name not in ("shapiro_p", "p_value"):
+    for metric in metrics:
+        labels = metric.labels
+        if labels.get("way") != way or metric.name not in ("shapiro_p", "p_value"):
             continue
         row = rows.setdefault((labels["label"], labels["score"]), {k: labels[k] for k in ("label", "score")})
-        if name == "p_value":
-            row.update(test=labels["test"], p_value=value)
+        if metric.name == "p_value":
+            row.update(test=labels["test"], p_value=metric.value)
         else:
-            row[f"shapiro_{labels['space']}"] = value
+            row[f"shapiro_{labels['space']}"] = metric.value
     return list(rows.values())

@@ -18,7 +18,7 @@ import pyarrow as pa
 from dicomae.lake import delta
 from dicomae.lake.delta import TableState
 from dicomae.lake.location import Location
-from dicomae.tables import METRICS, RUNS
+from dicomae.tables import METRICS, RUNS, Metric
 
 _PACKAGES = (
     "dicomae",
@@ -97,18 +97,16 @@ def recorded(root: Location) -> set[str]:
     return set(delta.read_small(root, RUNS, ["run_id"])["run_id"].to_pylist())
 
 
-def write_metrics(
-    root: Location, job: str, run_id: str, metrics: list[tuple[str, dict[str, object], float | None]]
-) -> None:
-    """Make (name, labels, value) the metrics of `job`."""
+def write_metrics(root: Location, job: str, run_id: str, metrics: Sequence[Metric]) -> None:
+    """Make these the metrics of `job`, in place of those that it had."""
     rows = [
         {
             "job": job,
-            "name": name,
-            "labels": sorted((key, str(label)) for key, label in labels.items()),
-            "value": value,
+            "name": metric.name,
+            "labels": sorted((key, str(label)) for key, label in metric.labels.items()),
+            "value": metric.value,
             "run_id": run_id,
         }
-        for name, labels, value in metrics
+        for metric in metrics
     ]
     delta.replace(root, METRICS, pa.Table.from_pylist(rows, schema=METRICS.schema), job=job)

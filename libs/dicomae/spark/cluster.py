@@ -14,14 +14,13 @@ from pyspark.sql import SparkSession
 from dicomae.clustering import distances, elbow, kmedoids
 from dicomae.config import ClusteringConfig
 from dicomae.errors import UsageError
-from dicomae.evaluation.comparison import Metric
 from dicomae.features import packing
 from dicomae.features.spec import FeatureSpec
 from dicomae.lake import delta
 from dicomae.models import registry
 from dicomae.spark import encode, frames
 from dicomae.spark.assign import Medoids
-from dicomae.tables import EMBEDDINGS, MODELS, SAMPLE
+from dicomae.tables import EMBEDDINGS, MODELS, SAMPLE, Metric
 
 SPACES = ("original", "compressed")
 
@@ -127,12 +126,14 @@ def metrics(medoids: pa.Table) -> tuple[list[Metric], dict[str, int | None]]:
     series: dict[tuple[str, str], dict[int, float]] = {}
     for row in rows:
         about = {key: row[key] for key in keys}
-        found.append(("sum_of_distances", about, row["sum_of_distances_sum"]))
-        found.append(("sum_of_squared_distances", about, row["sum_of_squares_sum"]))
+        found.append(Metric("sum_of_distances", about, row["sum_of_distances_sum"]))
+        found.append(Metric("sum_of_squared_distances", about, row["sum_of_squares_sum"]))
         series.setdefault((row["feature_set"], row["space"]), {})[row["n_clusters"]] = row[
             "sum_of_squares_sum"
         ]
     elbows = {key: elbow.find(list(by_k), list(by_k.values())) for key, by_k in series.items()}
     for (feature_set, space), k in elbows.items():
-        found.append(("elbow", {"feature_set": feature_set, "space": space}, None if k is None else float(k)))
+        found.append(
+            Metric("elbow", {"feature_set": feature_set, "space": space}, None if k is None else float(k))
+        )
     return found, {f"{feature_set}, {space}": k for (feature_set, space), k in elbows.items()}

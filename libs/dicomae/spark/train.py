@@ -6,14 +6,13 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from dicomae.config import TrainingConfig
-from dicomae.evaluation.comparison import Metric
 from dicomae.features.spec import FeatureSpec
 from dicomae.lake import delta, runs
 from dicomae.models import registry, training
 from dicomae.models.training import EpochErrors, Trained
 from dicomae.runtime.progress import bar, note, step
 from dicomae.spark import encode
-from dicomae.tables import FEATURE_SPECS, HEADERS, SAMPLE, TAG_STATISTICS
+from dicomae.tables import FEATURE_SPECS, HEADERS, SAMPLE, TAG_STATISTICS, Metric
 
 _MADE_FROM = (HEADERS, SAMPLE, TAG_STATISTICS, FEATURE_SPECS)
 
@@ -71,11 +70,11 @@ def metrics(trained: list[Trained], model: dict[str, Any]) -> list[Metric]:
     for one in trained:
         for errors in one.curves:
             labels = {**about, "candidate": one.candidate.name, "epoch": errors.epoch}
-            found.append(("reconstruction_error", {**labels, "part": "train"}, errors.train))
-            found.append(("reconstruction_error", {**labels, "part": "validation"}, errors.validation))
+            found.append(Metric("reconstruction_error", {**labels, "part": "train"}, errors.train))
+            found.append(Metric("reconstruction_error", {**labels, "part": "validation"}, errors.validation))
     chosen = {**about, "model_id": model["model_id"]}
-    found.append(("chosen", {**chosen, "candidate": model["candidate"]}, 1.0))
-    found.append(("bottleneck", chosen, float(model["bottleneck"])))
+    found.append(Metric("chosen", {**chosen, "candidate": model["candidate"]}, 1.0))
+    found.append(Metric("bottleneck", chosen, float(model["bottleneck"])))
     return found
 
 

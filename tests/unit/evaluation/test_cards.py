@@ -7,6 +7,7 @@ import numpy as np
 
 from dicomae.evaluation import cards
 from dicomae.evaluation.cards import MINIMUM_PATIENTS, Column
+from dicomae.tables import Metric
 
 COLUMNS = [
     Column("Maker", "categorical", "ACME"),
@@ -18,7 +19,7 @@ COLUMNS = [
 def telling(cluster: list[int], patients: Sequence[str | None], X: list[list[float]]) -> list[dict[str, Any]]:
     labels = {"Modality": ["CT"] * len(cluster)}
     found = cards.cards(np.array(cluster, np.int32), labels, patients, np.array(X, np.float32), COLUMNS)
-    return [labels | {"mean": value} for name, labels, value in found if name == "telling_tag"]
+    return [{**row.labels, "mean": row.value} for row in found if row.name == "telling_tag"]
 
 
 def test_a_card_by_hand() -> None:
@@ -31,15 +32,17 @@ def test_a_card_by_hand() -> None:
     )
     share = {"cluster": 0, "tag": "Modality"}
     kvp = {"feature": "KVP", "kind": "numeric"}
-    assert [row for row in found if row[1]["cluster"] == 0 and row[1].get("feature") in (None, "KVP")] == [
-        ("cluster_size", {"cluster": 0}, 4.0),
-        ("cluster_share", {**share, "value": "CT"}, 0.5),
-        ("cluster_share", {**share, "value": "MR"}, 0.25),
-        ("cluster_share", {**share, "value": "unknown"}, 0.25),
-        ("telling_tag", {"cluster": 0, **kvp}, 0.5),
-        ("telling_tag_overall", {"cluster": 0, **kvp}, np.float32(0.6)),
+    assert [
+        row for row in found if row.labels["cluster"] == 0 and row.labels.get("feature") in (None, "KVP")
+    ] == [
+        Metric("cluster_size", {"cluster": 0}, 4.0),
+        Metric("cluster_share", {**share, "value": "CT"}, 0.5),
+        Metric("cluster_share", {**share, "value": "MR"}, 0.25),
+        Metric("cluster_share", {**share, "value": "unknown"}, 0.25),
+        Metric("telling_tag", {"cluster": 0, **kvp}, 0.5),
+        Metric("telling_tag_overall", {"cluster": 0, **kvp}, np.float32(0.6)),
     ]
-    assert ("cluster_size", {"cluster": 2}, 1.0) in found
+    assert Metric("cluster_size", {"cluster": 2}, 1.0) in found
 
 
 def test_a_category_is_named_only_where_enough_patients_have_it() -> None:
