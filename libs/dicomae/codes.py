@@ -1,4 +1,8 @@
-"""The closed lists of codes that tables hold: what became of a file, and why one could not be read."""
+"""The closed lists of codes that tables hold.
+
+What became of a file, why one could not be read; sets of features, kinds of models, and the spaces that
+they compress into.
+"""
 
 from enum import StrEnum
 
@@ -36,3 +40,42 @@ class FileStatus(StrEnum):
     DUPLICATE = "duplicate"
     DUPLICATE_UID_CONFLICT = "duplicate_uid_conflict"
     CONTAINER = "container"  # an archive or a table: no file itself, its members have rows of their own
+
+
+class FeatureSet(StrEnum):
+    """Which features a specification has: the codes of `feature_specs.feature_set`."""
+
+    ALL = "all"
+    WITHOUT_LABELS = "without_labels"  # without the tags that the evaluation compares with
+
+
+class Space(StrEnum):
+    """Where rows are compared with each other: the codes of `medoids.space` and `assignments.space`."""
+
+    ORIGINAL = "original"  # rows of X, as the specification encodes them
+    COMPRESSED = "compressed"  # embeddings by the autoencoder
+    PRINCIPAL_COMPONENTS = "principal_components"  # embeddings by the PCA
+
+
+class ModelKind(StrEnum):
+    """What compresses X: the codes of `models.kind`, and of a saved model's manifest.
+
+    Examples
+    --------
+    >>> ModelKind.AUTOENCODER.space
+    <Space.COMPRESSED: 'compressed'>
+    """
+
+    AUTOENCODER = "autoencoder"
+    PCA = "pca"
+
+    @property
+    def space(self) -> Space:
+        """The space that its embeddings are in; no two kinds have the same one, and none has `ORIGINAL`."""
+        return _SPACE_OF[self]
+
+
+_SPACE_OF = {
+    ModelKind.AUTOENCODER: Space.COMPRESSED,
+    ModelKind.PCA: Space.PRINCIPAL_COMPONENTS,
+}

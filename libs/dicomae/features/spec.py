@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dicomae.codes import FeatureSet
 from dicomae.config import FeaturesConfig
 from dicomae.errors import UsageError
 from dicomae.features import elements, encoding, feature, values
@@ -24,7 +25,7 @@ from dicomae.features.encoding import Encoded
 from dicomae.features.feature import MAXIMUM_COMPONENTS, Feature
 
 VERSION = 2
-FEATURE_SETS = ("all", "without_labels")
+FEATURE_SETS = tuple(FeatureSet)
 _SEEN = pa.schema([("value", pa.string()), ("patient", pa.int32())])
 # The span of two bounds must itself be a number; a DS can come near the largest float.
 _LIMIT = float(np.finfo(np.float64).max) / 2
@@ -177,7 +178,7 @@ def fit(
         given = f"{config.lower_quantile} and {config.upper_quantile}"
         raise UsageError(f"features.lower_quantile < upper_quantile must both be in 0..1, not {given}")
     kinds = dict(zip(decided["key"].to_pylist(), decided["decision"].to_pylist(), strict=True))
-    excluded = labels if feature_set == "without_labels" else ()
+    excluded = labels if feature_set == FeatureSet.WITHOUT_LABELS else ()
     keys = sorted(key for key, kind in kinds.items() if kind != "dropped" and key not in excluded)
     seen = _seen_by_key(train, keys)
     features: list[Feature] = []
