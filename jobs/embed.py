@@ -50,7 +50,7 @@ def _embed(context: Context, model_id: str) -> pa.Table:
             todo.select(*encode.COLUMNS),
             root,
             EMBEDDINGS,
-            lambda: encode.embedding_kernel(weights, spec, model_id, batch_rows, run_id),
+            lambda: encode.embedding_kernel(weights, saved.kind, spec, model_id, batch_rows, run_id),
         )
 
 

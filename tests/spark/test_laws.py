@@ -8,13 +8,15 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from dicomae import tables
+from dicomae.codes import ModelKind
 from dicomae.config import Config
 from dicomae.dicom.keys import standard_vr
 from dicomae.features import funnel, packing, spec, statistics
 from dicomae.features.spec import FeatureSpec
 from dicomae.lake import delta
-from dicomae.models import autoencoder, registry
+from dicomae.models import reductions
 from dicomae.models.autoencoder import AutoencoderConfig, TagAutoencoder
+from dicomae.models.kinds import KINDS, Model
 from dicomae.spark import assign, encode
 from dicomae.spark.frames import write_parts
 from dicomae.spark.statistics import tag_statistics
@@ -35,8 +37,12 @@ def fitted(rows: pa.RecordBatch, conf: Config) -> FeatureSpec:
 
 
 @pytest.fixture(scope="module")
-def model(fitted: FeatureSpec) -> TagAutoencoder:
-    return TagAutoencoder(AutoencoderConfig(fitted.width, (32,), fitted.width // 10, 0.01))
+def models(fitted: FeatureSpec, rows: pa.RecordBatch) -> dict[ModelKind, Model]:
+    bottleneck = fitted.width // 10
+    return {
+        ModelKind.AUTOENCODER: TagAutoencoder(AutoencoderConfig(fitted.width, (32,), bottleneck, 0.01)),
+        ModelKind.PCA: reductions.fit_pca(fitted.encode(rows).X, bottleneck),
+    }
 
 
 @pytest.fixture
@@ -65,22 +71,27 @@ def test_x_does_not_depend_on_partitions(
     assert np.array_equal(packing.unpack(found["x"], fitted.width), fitted.encode(rows).X[order])
 
 
+@pytest.mark.parametrize("kind", ModelKind)
 @PARTITIONS
 def test_embeddings_do_not_depend_on_partitions(
     spark: SparkSession,
     headers: DataFrame,
     rows: pa.RecordBatch,
     fitted: FeatureSpec,
-    model: TagAutoencoder,
+    models: dict[ModelKind, Model],
     root: Path,
+    kind: ModelKind,
 ) -> None:
-    weights = spark.sparkContext.broadcast(registry.to_bytes(model))
+    weights = spark.sparkContext.broadcast(KINDS[kind].to_bytes(models[kind]))
     parts = write_parts(
-        headers, root, tables.EMBEDDINGS, lambda: encode.embedding_kernel(weights, fitted, "m", 64, "r")
+        headers,
+        root,
+        tables.EMBEDDINGS,
+        lambda: encode.embedding_kernel(weights, kind, fitted, kind, 64, "r"),
     )
     delta.commit_parts(root, tables.EMBEDDINGS, parts, 0, overwrite=False)
     found = delta.read_small(root, tables.EMBEDDINGS).sort_by("SOPInstanceUID")
-    embedding, error = autoencoder.compress(model, fitted.encode(rows).X, 64)
+    embedding, error = KINDS[kind].compress(models[kind], fitted.encode(rows).X, 64)
     order = np.argsort(rows.column("SOPInstanceUID").to_pylist(), kind="stable")
     assert np.array_equal(packing.as_matrix(found["embedding"], embedding.shape[1]), embedding[order])
     assert np.array_equal(found["reconstruction_error"].to_numpy(), error[order])

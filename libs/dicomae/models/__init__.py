@@ -1,1 +1,1 @@
-"""The autoencoder of tags, its training and its registry."""
+"""What compresses X, its training, and folders of models addressed by hash."""

@@ -1,4 +1,4 @@
-"""The autoencoder of tags, and how rows are compressed by it to the same bits wherever they are.
+"""The autoencoder of tags: its shape, its weights as bytes, and how it compresses rows.
 
 References
 ----------
@@ -8,30 +8,27 @@ Ioffe and Szegedy, Batch Normalization, 2015, arXiv:1502.03167.
 """
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from decimal import Decimal
 from itertools import pairwise
-from typing import cast
+from typing import Any, cast
 
-import numpy as np
-import numpy.typing as npt
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_linear_bn_weights
 
+from dicomae.codes import ModelKind
 from dicomae.errors import UsageError
-
-Floats = npt.NDArray[np.float32]
+from dicomae.models import chunks, weights
+from dicomae.models.chunks import Floats, Layer
 
 MAXIMUM_SIZE = 1 << 16  # of a layer: far above any feature set, low enough to refuse a forged file
 MAXIMUM_HIDDEN = 32
-
-# Matrix products whose three sizes are multiples of this give each row the same bits wherever it
-# stands. Otherwise they need not: MKL takes other paths for a remainder of rows or columns, seen
-# with bottlenecks of 2 to 8 and with chunks that are no multiple of 8.
-_ALIGNMENT = 16
 
 
 @dataclass(frozen=True)
@@ -49,6 +46,13 @@ class AutoencoderConfig:
     ------
     UsageError
         A size is no integer from 1 to `MAXIMUM_SIZE`, there are too many, or the slope is not finite.
+
+    Examples
+    --------
+    >>> AutoencoderConfig(width=565, hidden=(256, 128, 64), bottleneck=0, negative_slope=0.01)
+    Traceback (most recent call last):
+    ...
+    dicomae.errors.UsageError: a layer's size must be an integer from 1 to 65536, not 0
     """
 
     width: int
@@ -67,7 +71,14 @@ class AutoencoderConfig:
 
 
 class TagAutoencoder(nn.Module):
-    """Dense autoencoder: X `(n, width)` → embedding `(n, bottleneck)` → reconstruction `(n, width)`."""
+    """Dense autoencoder: X `(n, width)` → embedding `(n, bottleneck)` → reconstruction `(n, width)`.
+
+    Examples
+    --------
+    >>> model = TagAutoencoder(AutoencoderConfig(width=30, hidden=(20,), bottleneck=3, negative_slope=0.01))
+    >>> model(torch.zeros(8, 30)).shape
+    torch.Size([8, 30])
+    """
 
     def __init__(self, config: AutoencoderConfig) -> None:
         super().__init__()
@@ -91,7 +102,7 @@ class TagAutoencoder(nn.Module):
 
 
 def bottleneck_size(width: int, share: float) -> int:
-    """⌊width × share⌋, at least 1: 56 for the paper's 565 columns and 10 %.
+    """⌊width × share⌋, at least 1.
 
     The share counts as it is written: 0.29 of 100 is 29, where binary floating point gives 28.
 
@@ -99,6 +110,13 @@ def bottleneck_size(width: int, share: float) -> int:
     ------
     UsageError
         The share is not in (0, 1].
+
+    Examples
+    --------
+    >>> bottleneck_size(565, 0.10)  # the paper's columns
+    56
+    >>> bottleneck_size(100, 0.29)
+    29
     """
     if not 0 < share <= 1:
         raise UsageError(f"a bottleneck's share of the width must be in (0, 1], not {share!r}")
@@ -109,11 +127,9 @@ def bottleneck_size(width: int, share: float) -> int:
 def compress(model: TagAutoencoder, X: Floats, batch_rows: int) -> tuple[Floats, Floats]:
     """Embeddings and reconstruction errors of X; a row's result depends on that row alone.
 
-    Neither the rows beside it, nor its place, nor how the caller cut its batches changes a bit of
-    it, on one machine and for one number of threads: each product has the same shape, since the
-    last chunk is filled up with zeros, and all sizes are multiples of 16 (see `_ALIGNMENT`). The
-    batch normalisation is folded into the weights, so the model's mode (training or not) does not
-    matter.
+    The rows beside it change no bit of it, nor does its place, nor how the caller cut its batches:
+    on one machine and for one number of threads (see `chunks`). The batch normalisation is folded
+    into the weights, so the model's mode (training or not) does not matter.
 
     Parameters
     ----------
@@ -130,25 +146,72 @@ def compress(model: TagAutoencoder, X: Floats, batch_rows: int) -> tuple[Floats,
     ------
     UsageError
         X is not float32, has another width than the model, or `batch_rows` is below 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> model = TagAutoencoder(AutoencoderConfig(width=30, hidden=(20,), bottleneck=3, negative_slope=0.01))
+    >>> embedding, error = compress(model, np.zeros((100, 30), np.float32), batch_rows=64)
+    >>> embedding.shape, error.shape
+    ((100, 3), (100,))
+    >>> bool((embedding == embedding[0]).all())  # equal rows have equal bits
+    True
     """
     config = model.config
-    _check_rows(X, config.width, batch_rows)
     encoder, decoder = list(_folded(model.encoder)), list(_folded(model.decoder))
-    embedding = np.empty((len(X), config.bottleneck), np.float32)
-    error = np.empty(len(X), np.float32)
-    rows = _aligned(batch_rows)
-    chunk = torch.zeros(rows, _aligned(config.width))
-    for start in range(0, len(X), rows):
-        here = slice(start, min(start + rows, len(X)))
-        n = here.stop - start
-        chunk[n:] = 0
-        chunk.numpy()[:n, : config.width] = X[here]
-        code = _through(encoder, chunk, config.negative_slope)  # (rows, bottleneck, aligned)
-        back = torch.sigmoid_(_through(decoder, code, config.negative_slope))  # (rows, width, aligned)
-        squared = back.sub_(chunk).square_()[:, : config.width]
-        embedding[here] = code[:n, : config.bottleneck].numpy()
-        error[here] = squared.mean(dim=1)[:n].numpy()
-    return embedding, error
+    return chunks.compress(
+        lambda rows: _through(encoder, rows, config.negative_slope),
+        lambda code: torch.sigmoid_(_through(decoder, code, config.negative_slope)),
+        X,
+        (config.width, config.bottleneck),
+        batch_rows,
+    )
+
+
+def to_bytes(model: TagAutoencoder) -> bytes:
+    """Weights and shape as one safetensors file, always the same for the same model.
+
+    Examples
+    --------
+    >>> model = TagAutoencoder(AutoencoderConfig(width=30, hidden=(20,), bottleneck=3, negative_slope=0.01))
+    >>> from_bytes(to_bytes(model)).config.bottleneck
+    3
+    """
+    shape = weights.metadata(ModelKind.AUTOENCODER, asdict(model.config))
+    return save_tensors(model.state_dict(), metadata=shape)
+
+
+def from_bytes(data: bytes) -> TagAutoencoder:
+    """The model that `to_bytes` wrote, in evaluation mode.
+
+    The tensors' names, shapes and types follow from the shape in the metadata. Bytes that hold other
+    tensors, or more of them, are refused before memory is taken for them.
+
+    Raises
+    ------
+    UsageError
+        The bytes are no safetensors file of a `TagAutoencoder`.
+    """
+    with torch.device("meta"):  # shapes without memory, and the random state stays as it is
+        model = TagAutoencoder(weights.read_shape(data, ModelKind.AUTOENCODER, _config))
+    wanted = model.state_dict()
+    weights.check_size(data, sum(tensor.nbytes for tensor in wanted.values()))
+    try:
+        tensors = load_tensors(data)
+    except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
+        raise UsageError("no valid safetensors file") from error
+    if _signature(tensors) != _signature(wanted):
+        raise UsageError("the tensors are not those of the model's shape")
+    model.load_state_dict(tensors, assign=True)
+    return model.eval()
+
+
+def _config(raw: dict[str, Any]) -> AutoencoderConfig:
+    return AutoencoderConfig(**{**raw, "hidden": tuple(raw["hidden"])})
+
+
+def _signature(tensors: Mapping[str, Tensor]) -> dict[str, tuple[torch.dtype, torch.Size]]:
+    return {name: (tensor.dtype, tensor.shape) for name, tensor in tensors.items()}
 
 
 def _dense_layers(sizes: tuple[int, ...], negative_slope: float) -> Iterator[nn.Module]:
@@ -158,21 +221,7 @@ def _dense_layers(sizes: tuple[int, ...], negative_slope: float) -> Iterator[nn.
         yield nn.LeakyReLU(negative_slope)
 
 
-def _check_rows(X: Floats, width: int, batch_rows: int) -> None:
-    if X.dtype != np.float32 or X.ndim != 2 or X.shape[1] != width:
-        raise UsageError(
-            f"the model takes float32 rows of {width} columns, not {X.dtype} of shape {X.shape}; "
-            "encode them by the feature specification that is stored with the model"
-        )
-    if batch_rows < 1:
-        raise UsageError(f"batch_rows must be at least 1, not {batch_rows}")
-
-
-def _aligned(size: int) -> int:
-    return -(-size // _ALIGNMENT) * _ALIGNMENT
-
-
-def _folded(layers: nn.Sequential) -> Iterator[tuple[Tensor, Tensor]]:
+def _folded(layers: nn.Sequential) -> Iterator[Layer]:
     """Weight and bias of each dense layer with its batch normalisation in it, padded with zeros."""
     for layer, following in pairwise([*layers, None]):
         if not isinstance(layer, nn.Linear):
@@ -183,15 +232,10 @@ def _folded(layers: nn.Sequential) -> Iterator[tuple[Tensor, Tensor]]:
             weight, bias = fuse_linear_bn_weights(
                 weight, bias, mean, variance, following.eps, following.weight, following.bias
             )
-        after, before = weight.shape
-        extra = _aligned(after) - after
-        yield (
-            functional.pad(weight, (0, _aligned(before) - before, 0, extra)),
-            functional.pad(bias, (0, extra)),
-        )
+        yield chunks.padded(weight, bias)
 
 
-def _through(layers: list[tuple[Tensor, Tensor]], X: Tensor, negative_slope: float) -> Tensor:
+def _through(layers: list[Layer], X: Tensor, negative_slope: float) -> Tensor:
     *inner, (weight, bias) = layers
     for inner_weight, inner_bias in inner:
         X = functional.leaky_relu_(functional.linear(X, inner_weight, inner_bias), negative_slope)

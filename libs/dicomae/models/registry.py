@@ -1,7 +1,12 @@
 """Models in folders: weights as safetensors and JSON beside them, each addressed by its hash.
 
-`root/<model_id>/` holds `weights.safetensors` (whose metadata carry the shape of the autoencoder),
-`manifest.json` and `spec.json`. Nothing is unpickled, and no path in a file is followed.
+A folder is named by the model's id, and holds three files:
+
+    registry/6c1f375eaee2c7a1/weights.safetensors   the weights; the metadata hold the model's shape
+    registry/6c1f375eaee2c7a1/manifest.json         its kind and shape, and how it was trained
+    registry/6c1f375eaee2c7a1/spec.json             the feature specification whose X it takes
+
+Nothing is unpickled, and no path in a file is followed.
 """
 
 import hashlib
@@ -15,53 +20,51 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load as load_tensors
-from safetensors.torch import save as save_tensors
-
+from dicomae.codes import ModelKind
 from dicomae.errors import JobError, UsageError
-from dicomae.models.autoencoder import AutoencoderConfig, TagAutoencoder
+from dicomae.models.kinds import KINDS, Model, kind_of, parse_kind
 
 WEIGHTS, MANIFEST, SPEC = "weights.safetensors", "manifest.json", "spec.json"
 FORMAT = 1
-PROVENANCE = "provenance"  # of the manifest: may differ where the model is the same
+KIND = "kind"  # of the manifest: a `ModelKind`
+PROVENANCE = "provenance"  # of the manifest: it may differ when the model is the same
 
 _REMEDY = "restore the folder from a backup, or remove it and run jobs/train.py again"
 _MODEL_ID = re.compile(r"[0-9a-f]{16}")
-_SHAPE_KEY = "autoencoder"  # in the metadata of the weights, and in the manifest
-_HEADER_LIMIT = 1 << 20  # bytes of the safetensors header, some 100 tensors
+_NOT_IN_IDENTITY = (PROVENANCE, KIND)  # the kind is: by the metadata of the weights
 _FILE_LIMITS = {WEIGHTS: 1 << 32, MANIFEST: 1 << 26, SPEC: 1 << 26}  # bytes
 
 
 @dataclass(frozen=True)
 class Saved:
-    """A model as `load` finds it; `weights` are what `from_bytes` takes."""
+    """A model as `load` finds it; `weights` are what `from_bytes` of its kind takes."""
 
     model_id: str
-    model: TagAutoencoder
+    kind: ModelKind
+    model: Model
     manifest: dict[str, Any]
     spec_json: str
     weights: bytes
 
 
-def save(root: Path, model: TagAutoencoder, manifest: Mapping[str, Any], spec_json: str) -> str:
-    """The identity of `model`, which is afterwards complete in `root/<model_id>`, or was already.
+def save(root: Path, model: Model, manifest: Mapping[str, Any], spec_json: str) -> str:
+    """The identity of `model`, which now lies complete in `root/<model_id>`.
 
-    A folder is filled beside its place and then renamed, so that nobody sees half a model. The same
-    model saved again changes nothing; a damaged one is replaced.
+    A folder is filled beside its place and then renamed, so that nobody sees half a model. Saving the
+    same model again changes nothing. A damaged folder is replaced.
 
     Parameters
     ----------
-    manifest : values for JSON. All of it is part of the identity, except its entry `provenance`
-        (package versions, versions of tables, run): put there what may differ between two
-        trainings that give the same model. `autoencoder` and `format` are added.
+    manifest : values for JSON. All of it is part of the identity, except its entry `provenance`. What
+        may differ between two trainings that give the same model belongs there: the run, and the
+        versions of the tables. `format`, `kind`, and the shape under the kind's name are added.
     spec_json : the feature specification, stored as it is.
 
     Returns
     -------
     model_id : the first 16 hexadecimal digits of SHA-256 over the SHA-256 of the weights, of the
-        manifest without `provenance` as canonical JSON, and of the specification.
+        manifest without `provenance` and `kind` as canonical JSON, and of the specification. The
+        weights tell the kind, so it is part of the identity all the same.
 
     Raises
     ------
@@ -69,9 +72,22 @@ def save(root: Path, model: TagAutoencoder, manifest: Mapping[str, Any], spec_js
         The manifest is no JSON (NaN is none).
     JobError
         The folder cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from dicomae.models.reductions import fit_pca
+    >>> model = fit_pca(np.eye(3, dtype=np.float32), n_components=1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     model_id = save(Path(folder), model, {"feature_set": "all"}, spec_json="{}")
+    ...     manifest = load(Path(folder), model_id).manifest
+    >>> manifest
+    {'feature_set': 'all', 'format': 1, 'kind': 'pca', 'pca': {'width': 3, 'bottleneck': 1}}
     """
-    weights = to_bytes(model)
-    complete = {**manifest, "format": FORMAT, _SHAPE_KEY: asdict(model.config)}
+    kind = kind_of(model)
+    weights = KINDS[kind].to_bytes(model)
+    complete = {**manifest, "format": FORMAT, KIND: kind, kind: asdict(model.config)}
     try:
         text = json.dumps(complete, indent=2, allow_nan=False) + "\n"
     except (TypeError, ValueError) as error:
@@ -94,7 +110,15 @@ def load(root: Path, model_id: str) -> Saved:
     Raises
     ------
     UsageError
-        There is no such model; a file is missing, too large or malformed; the hash differs.
+        There is no such model; a file is missing, too large or malformed; the hash differs; the
+        kind is not known.
+
+    Examples
+    --------
+    >>> load(Path("/nowhere"), "6c1f375eaee2c7a1")
+    Traceback (most recent call last):
+    ...
+    dicomae.errors.UsageError: /nowhere/6c1f375eaee2c7a1: no such model; /nowhere has: none
     """
     if not _MODEL_ID.fullmatch(model_id):
         raise UsageError(f"a model_id is 16 hexadecimal digits, not {model_id!r}")
@@ -113,55 +137,29 @@ def load(root: Path, model_id: str) -> Saved:
         raise UsageError(f"{folder}: its files were changed, their hash is {found}; {_REMEDY}")
     if manifest.get("format") != FORMAT:
         raise UsageError(f"{folder / MANIFEST}: format {manifest.get('format')!r} is not {FORMAT}; {_REMEDY}")
+    kind = _kind(folder / MANIFEST, manifest)
     try:
-        model = from_bytes(weights)
+        model = KINDS[kind].from_bytes(weights)
     except UsageError as error:
         raise UsageError(f"{folder / WEIGHTS}: {error}; {_REMEDY}") from error
-    return Saved(model_id, model, manifest, spec_json, weights)
+    return Saved(model_id, kind, model, manifest, spec_json, weights)
 
 
 def list_models(root: Path) -> list[str]:
-    """Identities of the models in `root`, sorted; none where the folder is missing."""
+    """Identities of the models in `root`, sorted; none when there is no such folder.
+
+    Examples
+    --------
+    >>> list_models(Path("/nowhere"))
+    []
+    """
     if not root.is_dir():
         return []
     return sorted(p.name for p in root.iterdir() if _MODEL_ID.fullmatch(p.name) and p.is_dir())
 
 
-def to_bytes(model: TagAutoencoder) -> bytes:
-    """Weights and shape as one safetensors file, always the same for the same model."""
-    shape = json.dumps(asdict(model.config), sort_keys=True)
-    return save_tensors(model.state_dict(), metadata={_SHAPE_KEY: shape})
-
-
-def from_bytes(data: bytes) -> TagAutoencoder:
-    """The model that `to_bytes` wrote, in evaluation mode.
-
-    The tensors' names, shapes and types follow from the configuration in the metadata; bytes that
-    hold others, or more, are refused before memory is taken for them.
-
-    Raises
-    ------
-    UsageError
-        The bytes are no safetensors file of a `TagAutoencoder`.
-    """
-    with torch.device("meta"):  # shapes without memory, and the random state stays as it is
-        model = TagAutoencoder(_shape(data))
-    wanted = model.state_dict()
-    size = sum(tensor.nbytes for tensor in wanted.values())
-    if len(data) > size + _HEADER_LIMIT:
-        raise UsageError(f"{len(data)} bytes of weights, where the model's shape takes {size}")
-    try:
-        tensors = load_tensors(data)
-    except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
-        raise UsageError("no valid safetensors file") from error
-    if _signature(tensors) != _signature(wanted):
-        raise UsageError("the tensors are not those of the model's shape")
-    model.load_state_dict(tensors, assign=True)
-    return model.eval()
-
-
 def _identity(weights: bytes, manifest: Mapping[str, Any], spec_json: str) -> str:
-    kept = {key: value for key, value in manifest.items() if key != PROVENANCE}
+    kept = {key: value for key, value in manifest.items() if key not in _NOT_IN_IDENTITY}
     canonical = json.dumps(kept, sort_keys=True, separators=(",", ":"))
     parts = (weights, canonical.encode(), spec_json.encode())
     digests = b"".join(hashlib.sha256(part).digest() for part in parts)
@@ -169,7 +167,13 @@ def _identity(weights: bytes, manifest: Mapping[str, Any], spec_json: str) -> st
 
 
 def is_sound(root: Path, model_id: str) -> bool:
-    """Whether the model is there, whole and unchanged."""
+    """Whether the model is there, whole and unchanged.
+
+    Examples
+    --------
+    >>> is_sound(Path("/nowhere"), "6c1f375eaee2c7a1")
+    False
+    """
     try:
         load(root, model_id)
     except UsageError:
@@ -212,17 +216,8 @@ def _parsed(path: Path, content: bytes) -> dict[str, Any]:
     return manifest
 
 
-def _shape(data: bytes) -> AutoencoderConfig:
-    """The configuration in the metadata: 8 bytes of length, then a JSON header (safetensors' format)."""
-    length = int.from_bytes(data[:8], "little")
-    if length > min(len(data) - 8, _HEADER_LIMIT):
-        raise UsageError("no valid safetensors header")
+def _kind(path: Path, manifest: Mapping[str, Any]) -> ModelKind:
     try:
-        raw = json.loads(json.loads(data[8 : 8 + length])["__metadata__"][_SHAPE_KEY])
-        return AutoencoderConfig(**{**raw, "hidden": tuple(raw["hidden"])})
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise UsageError("no configuration of an autoencoder in the safetensors header") from error
-
-
-def _signature(tensors: Mapping[str, torch.Tensor]) -> dict[str, tuple[torch.dtype, torch.Size]]:
-    return {name: (tensor.dtype, tensor.shape) for name, tensor in tensors.items()}
+        return parse_kind(manifest.get(KIND))
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}; {_REMEDY}") from error

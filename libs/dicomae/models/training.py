@@ -13,13 +13,8 @@ from torch.nn import functional
 
 from dicomae.config import Candidate, TrainingConfig
 from dicomae.errors import JobError, UsageError
-from dicomae.models.autoencoder import (
-    AutoencoderConfig,
-    Floats,
-    TagAutoencoder,
-    bottleneck_size,
-    compress,
-)
+from dicomae.models.autoencoder import AutoencoderConfig, TagAutoencoder, bottleneck_size, compress
+from dicomae.models.chunks import Floats
 
 MAXIMUM_SHARE = 0.10  # of the width: a wider bottleneck is never chosen (the paper, III-B)
 

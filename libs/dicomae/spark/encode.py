@@ -12,11 +12,11 @@ from pyspark import Broadcast
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from dicomae.codes import ModelKind
 from dicomae.features import elements
 from dicomae.features.packing import as_lists, pack, unpack
 from dicomae.features.spec import FeatureSpec
-from dicomae.models import autoencoder, registry
-from dicomae.models.autoencoder import TagAutoencoder
+from dicomae.models.kinds import KINDS, Model
 from dicomae.spark import frames
 from dicomae.spark.frames import Kernel
 from dicomae.tables import EMBEDDINGS, HEADERS, SAMPLE
@@ -57,14 +57,19 @@ def training_rows(spark: SparkSession, root: Path, keys: Sequence[str]) -> pa.Ta
 
 
 def embedding_kernel(
-    weights: "Broadcast[bytes]", spec: FeatureSpec, model_id: str, batch_rows: int, run_id: str
+    weights: "Broadcast[bytes]",
+    kind: ModelKind,
+    spec: FeatureSpec,
+    model_id: str,
+    batch_rows: int,
+    run_id: str,
 ) -> Kernel:
     """Header rows -> rows of `EMBEDDINGS`."""
-    model = _model(model_id, weights)
+    model = _built(model_id, kind, weights.value)
 
     def kernel(batch: pa.RecordBatch) -> pa.RecordBatch:
         encoded = spec.encode(batch)
-        embedding, error = autoencoder.compress(model, encoded.X, batch_rows)
+        embedding, error = KINDS[kind].compress(model, encoded.X, batch_rows)
         n = batch.num_rows
         return pa.RecordBatch.from_arrays(
             [
@@ -83,12 +88,9 @@ def embedding_kernel(
     return kernel
 
 
-def _model(model_id: str, weights: "Broadcast[bytes]") -> TagAutoencoder:
-    """The model of this worker, built once; `model_id` is the content's hash."""
-    return _built(model_id, weights.value)
-
-
 @lru_cache(maxsize=4)
-def _built(model_id: str, weights: bytes) -> TagAutoencoder:
+def _built(model_id: str, kind: ModelKind, weights: bytes) -> Model:
+    """The model of this worker, built once; `model_id` is the content's hash."""
     torch.set_num_threads(1)  # Spark runs one task per core already
-    return registry.from_bytes(weights)
+    model: Model = KINDS[kind].from_bytes(weights)
+    return model

@@ -31,9 +31,9 @@ def _rows(n: int, width: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).random((n, width), dtype=np.float32)
 
 
-def _by_numpy(part: nn.Sequential, X: np.ndarray) -> np.ndarray:
+def _by_numpy(layers: nn.Sequential, X: np.ndarray) -> np.ndarray:
     """The layers' formulas, written out in float64."""
-    for layer in part:
+    for layer in layers:
         p = {name: t.detach().numpy().astype(np.float64) for name, t in layer.state_dict().items()}
         match layer:
             case nn.Linear():
