@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from dicomae.codes import ModelKind, Space
+
 TEXTS = pa.map_(pa.string(), pa.string())
 SHARES = pa.map_(pa.string(), pa.float64())
 TIME = pa.timestamp("us", tz="UTC")
@@ -140,7 +142,7 @@ FEATURE_SPECS = Table(
     ("spec_id",),
     _schema(
         ("spec_id", pa.string()),  # sha256 of `spec`
-        ("feature_set", pa.string()),  # all, without_labels
+        ("feature_set", pa.string()),  # codes.FeatureSet
         ("n_features", pa.int32()),
         ("width", pa.int32()),  # columns of X
         ("spec", pa.string()),  # FeatureSpec as JSON
@@ -148,11 +150,14 @@ FEATURE_SPECS = Table(
     made_by="fit_features",
 )
 
+# One model of each kind for each feature set; training again replaces it. The model's id is no part of
+# the key. With it, two autoencoders of one feature set could stand there, and nothing would say which counts.
 MODELS = Table(
     "models",
-    ("feature_set",),
+    ("feature_set", "kind"),
     _schema(
-        ("feature_set", pa.string()),  # all, without_labels
+        ("feature_set", pa.string()),  # codes.FeatureSet
+        ("kind", pa.string()),  # codes.ModelKind
         ("model_id", pa.string()),  # the folder below `registry`
         ("spec_id", pa.string()),
         ("candidate", pa.string()),
@@ -162,6 +167,42 @@ MODELS = Table(
     ),
     made_by="train",
 )
+
+
+@dataclass(frozen=True)
+class ModelRow:
+    """A row of `MODELS`: the model of one kind that was chosen for one feature set."""
+
+    feature_set: str
+    kind: str
+    model_id: str
+    spec_id: str
+    candidate: str
+    width: int
+    bottleneck: int
+    validation_error: float
+    run_id: str
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Its feature set and kind: the key of the table."""
+        return self.feature_set, self.kind
+
+    @property
+    def space(self) -> Space:
+        """The space of its embeddings."""
+        return ModelKind(self.kind).space
+
+    @property
+    def spaces(self) -> tuple[Space, Space]:
+        """The spaces that its rows are clustered in: that of X, and its own."""
+        return Space.ORIGINAL, self.space
+
+
+def model_rows(models: pa.Table) -> list[ModelRow]:
+    """The rows of `MODELS`, in the order of the table."""
+    return [ModelRow(**row) for row in models.to_pylist()]
+
 
 EMBEDDINGS = Table(
     "embeddings",
@@ -185,7 +226,7 @@ MEDOIDS = Table(
     _schema(
         ("model_id", pa.string()),
         ("feature_set", pa.string()),
-        ("space", pa.string()),  # original, compressed
+        ("space", pa.string()),  # codes.Space
         ("n_clusters", pa.int32()),
         ("cluster", pa.int32()),  # 0-based
         ("SOPInstanceUID", pa.string()),  # the medoid
@@ -204,7 +245,7 @@ ASSIGNMENTS = Table(
     _schema(
         ("SOPInstanceUID", pa.string()),
         ("model_id", pa.string()),
-        ("space", pa.string()),
+        ("space", pa.string()),  # codes.Space
         ("cluster", pa.map_(pa.int32(), pa.int32())),  # n_clusters -> cluster
         ("distance", pa.map_(pa.int32(), pa.float32())),  # n_clusters -> L1 to the medoid
     ),

@@ -17,7 +17,14 @@ MODELS = tables.MODELS
 
 
 def _models(*rows: tuple[str, str]) -> pa.Table:
-    blank = {"spec_id": "s", "candidate": "c", "width": 20, "bottleneck": 2, "validation_error": 0.5}
+    blank = {
+        "kind": "autoencoder",
+        "spec_id": "s",
+        "candidate": "c",
+        "width": 20,
+        "bottleneck": 2,
+        "validation_error": 0.5,
+    }
     made = [{"feature_set": name, "model_id": "m", **blank, "run_id": run} for name, run in rows]
     return pa.Table.from_pylist(made, schema=MODELS.schema)
 

@@ -1,10 +1,13 @@
 """The tables' contracts: keys, clustering and columns name each other rightly."""
 
+import dataclasses
+
+import pyarrow as pa
 import pydicom.datadict
 import pytest
 
 from dicomae import tables
-from dicomae.tables import Table
+from dicomae.tables import ModelRow, Table
 
 every_table = pytest.mark.parametrize("table", tables.ALL, ids=lambda table: table.name)
 
@@ -55,3 +58,17 @@ def test_promoted_integers_are_integers_in_the_standard() -> None:
         assert tag is not None
         assert pydicom.datadict.dictionary_VR(tag) in {"US", "IS"}, keyword
         assert str(tables.HEADERS.schema.field(keyword).type) == "int32"
+
+
+def test_a_row_of_models_has_the_columns_of_the_table_and_comes_back() -> None:
+    assert [field.name for field in dataclasses.fields(ModelRow)] == tables.MODELS.columns
+    rows = [
+        ModelRow("all", kind, f"{kind}-1", "s", "paper", 565, 56, 0.01, "r")
+        for kind in ("autoencoder", "pca")
+    ]
+    written = pa.Table.from_pylist([dataclasses.asdict(row) for row in rows], schema=tables.MODELS.schema)
+    assert tables.model_rows(written) == rows
+    assert [row.key for row in rows] == [
+        tuple(getattr(row, name) for name in tables.MODELS.key) for row in rows
+    ]
+    assert len({row.key for row in rows}) == len({row.space for row in rows}) == 2
