@@ -1,23 +1,23 @@
-"""Find K medoids of the training split for every K, and assign all rows to the nearest of them.
+"""Cluster the training split by K-medoids for every K, and assign all rows to the medoids found.
 
-It does so for each feature set, with the original rows and with the compressed ones.
+For each model this is done twice: with the original columns, and with the model's embeddings.
 
   .venv/bin/python jobs/cluster.py --tables DIR
 """
 
 import sys
 from dataclasses import dataclass
-from typing import Any
 
 import pyarrow as pa
 
+from dicomae.clustering import medoids
 from dicomae.features.spec import FeatureSpec
 from dicomae.lake import delta, runs
 from dicomae.runtime.command import main
 from dicomae.runtime.job import Context, Job
 from dicomae.runtime.progress import bar, step
 from dicomae.spark import assign, cluster
-from dicomae.tables import ASSIGNMENTS, EMBEDDINGS, HEADERS, MEDOIDS, METRICS, MODELS, SAMPLE
+from dicomae.tables import ASSIGNMENTS, EMBEDDINGS, HEADERS, MEDOIDS, METRICS, MODELS, SAMPLE, ModelRow
 
 
 @dataclass(frozen=True)
@@ -32,31 +32,28 @@ class ClusterCounts:
 def run(context: Context) -> ClusterCounts:
     cluster.check(context.root, context.config.clustering)
     version = delta.version(context.root, ASSIGNMENTS)
-    found = list(cluster.specs(context.root, context.registry))
-    medoids = _fit(context, found)
-    parts = [_assign(context, row["model_id"], spec, medoids) for row, spec in found]
-    metrics, elbows = cluster.metrics(medoids)
-    delta.replace(context.root, MEDOIDS, medoids)
+    models = list(cluster.specs(context.root, context.registry))
+    found = pa.concat_tables([_fit(context, model, spec) for model, spec in models])
+    parts = [_assign(context, model, spec, found) for model, spec in models]
+    delta.replace(context.root, MEDOIDS, found)
     assigned = delta.commit_parts(context.root, ASSIGNMENTS, pa.concat_tables(parts), version, overwrite=True)
-    runs.write_metrics(context.root, "cluster", context.run_id, metrics)
+    runs.write_metrics(context.root, "cluster", context.run_id, medoids.metrics(found))
+    elbows = {f"{feature_set}, {space}": k for (feature_set, space), k in medoids.elbows(found).items()}
     return ClusterCounts(context.config.clustering.engine, assigned, n_clusters=elbows)
 
 
-def _fit(context: Context, found: list[tuple[dict[str, Any], FeatureSpec]]) -> pa.Table:
+def _fit(context: Context, model: ModelRow, spec: FeatureSpec) -> pa.Table:
     config = context.config.clustering
-    rows = []
-    for model, spec in found:
-        with step(context.spark, f"encoding the training part ({spec.feature_set})"):
-            train = cluster.part(context.spark, context.root, model, spec, "train")
-        with bar(f"K-medoids ({spec.feature_set})", 2 * len(config.n_clusters), "fit") as shown:
-            rows += cluster.fit(train, config, context.run_id, lambda: shown.update(1))
-    return pa.Table.from_pylist(rows, schema=MEDOIDS.schema)
+    with step(context.spark, f"encoding the training split ({spec.feature_set})"):
+        train = cluster.split_vectors(context.spark, context.root, model, spec, "train")
+    with bar(f"K-medoids ({spec.feature_set})", len(train.X) * len(config.n_clusters), "fit") as shown:
+        return medoids.fit(train, config, context.run_id, lambda: shown.update(1))
 
 
-def _assign(context: Context, model_id: str, spec: FeatureSpec, medoids: pa.Table) -> pa.Table:
-    both = tuple(cluster.medoids_of(medoids, model_id, space) for space in cluster.SPACES)
+def _assign(context: Context, model: ModelRow, spec: FeatureSpec, found: pa.Table) -> pa.Table:
+    of_model = [medoids.of_space(found, model.model_id, space) for space in model.spaces]
     with step(context.spark, f"assigning all rows ({spec.feature_set})"):
-        return assign.write_assignments(context.spark, context.root, spec, both, context.run_id)
+        return assign.write_assignments(context.spark, context.root, spec, of_model, context.run_id)
 
 
 READS = (HEADERS, SAMPLE, MODELS, EMBEDDINGS)

@@ -8,7 +8,8 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from dicomae import tables
-from dicomae.codes import ModelKind
+from dicomae.clustering.medoids import Medoids
+from dicomae.codes import ModelKind, Space
 from dicomae.config import Config
 from dicomae.dicom.keys import standard_vr
 from dicomae.features import funnel, packing, spec, statistics
@@ -102,8 +103,8 @@ def test_assignments_are_those_of_brute_force(
     headers: DataFrame, rows: pa.RecordBatch, fitted: FeatureSpec, root: Path
 ) -> None:
     X = fitted.encode(rows).X
-    medoids = assign.Medoids("m", "original", {2: X[[0, 1]], 3: X[[5, 60, 200]]})
-    kernel = assign.original_kernel(fitted, medoids, "r")
+    medoids = Medoids("m", Space.ORIGINAL, {2: X[[0, 1]], 3: X[[5, 60, 200]]})
+    kernel = assign.header_kernel(fitted, medoids, "r")
     parts = write_parts(headers, root, tables.ASSIGNMENTS, lambda: kernel)
     assert delta.commit_parts(root, tables.ASSIGNMENTS, parts, 0, overwrite=True) == len(X)
     found = delta.read_small(root, tables.ASSIGNMENTS).to_pylist()

@@ -1,4 +1,4 @@
-"""The elbow of a falling, convex curve.
+"""The elbow of a falling, convex curve, and which number of clusters to show when it has none.
 
 References
 ----------
@@ -49,3 +49,25 @@ def find(n_clusters: Sequence[int], sums: Sequence[float]) -> int | None:
     x = np.asarray(n_clusters)[order]
     knee = KneeLocator(x, y[order], curve="convex", direction="decreasing").knee
     return int(knee) if knee is not None and x[0] < knee < x[-1] else None
+
+
+def shown(elbow: int | None, n_clusters: Sequence[int]) -> int:
+    """The number of clusters to describe one by one: that at the elbow.
+
+    When there is no elbow, it is the middle one of those tried; of two in the middle, the larger.
+
+    Parameters
+    ----------
+    elbow : what `find` has found.
+    n_clusters : the numbers of clusters that were tried, at least one, in any order.
+
+    Examples
+    --------
+    >>> shown(15, [4, 7, 11, 15, 20, 25])
+    15
+    >>> shown(None, [4, 7, 11, 15])
+    11
+    >>> shown(None, [4, 7, 11])
+    7
+    """
+    return sorted(n_clusters)[len(n_clusters) // 2] if elbow is None else elbow

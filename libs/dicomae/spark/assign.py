@@ -1,14 +1,14 @@
-"""Each row to its nearest medoid, for every K, in both spaces."""
+"""Each row to its nearest medoid, for every K, in every space of a model."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
-from dicomae.clustering import kmedoids
+from dicomae.clustering import medoids
+from dicomae.clustering.medoids import Medoids
+from dicomae.codes import Space
 from dicomae.features import packing
 from dicomae.features.spec import FeatureSpec
 from dicomae.spark import encode, frames
@@ -16,74 +16,36 @@ from dicomae.spark.frames import Kernel, write_parts
 from dicomae.tables import ASSIGNMENTS, EMBEDDINGS, HEADERS
 
 
-@dataclass(frozen=True)
-class Medoids:
-    """The medoids of one model in one space: K -> vectors float32 (K, width), by cluster."""
-
-    model_id: str
-    space: str
-    vectors: dict[int, npt.NDArray[np.float32]]
-
-    @property
-    def width(self) -> int:
-        """Columns of the space."""
-        return int(next(iter(self.vectors.values())).shape[1])
-
-
 def write_assignments(
-    spark: SparkSession, root: Path, spec: FeatureSpec, medoids: tuple[Medoids, ...], run_id: str
+    spark: SparkSession, root: Path, spec: FeatureSpec, of_model: Sequence[Medoids], run_id: str
 ) -> pa.Table:
-    """Assign all rows to the original and the compressed medoids of a model; descriptors of the parts."""
-    original, compressed = medoids
-    headers = frames.read(spark, root, HEADERS).select(*encode.COLUMNS)
-    embeddings = frames.read(spark, root, EMBEDDINGS).where(f"model_id = '{compressed.model_id}'")
-    parts = [
-        write_parts(headers, root, ASSIGNMENTS, lambda: original_kernel(spec, original, run_id)),
-        write_parts(embeddings, root, ASSIGNMENTS, lambda: compressed_kernel(compressed, run_id)),
-    ]
-    return pa.concat_tables(parts)
+    """Assign all rows to a model's medoids, space by space; descriptors of the Parquet parts."""
+    return pa.concat_tables([_write(spark, root, spec, of_space, run_id) for of_space in of_model])
 
 
-def original_kernel(spec: FeatureSpec, medoids: Medoids, run_id: str) -> Kernel:
+def _write(spark: SparkSession, root: Path, spec: FeatureSpec, of_space: Medoids, run_id: str) -> pa.Table:
+    if of_space.space == Space.ORIGINAL:
+        headers = frames.read(spark, root, HEADERS).select(*encode.COLUMNS)
+        return write_parts(headers, root, ASSIGNMENTS, lambda: header_kernel(spec, of_space, run_id))
+    embeddings = frames.read(spark, root, EMBEDDINGS).where(f"model_id = '{of_space.model_id}'")
+    return write_parts(embeddings, root, ASSIGNMENTS, lambda: embedding_kernel(of_space, run_id))
+
+
+def header_kernel(spec: FeatureSpec, of_space: Medoids, run_id: str) -> Kernel:
     """Header rows -> rows of `ASSIGNMENTS` in the original space."""
 
     def kernel(batch: pa.RecordBatch) -> pa.RecordBatch:
         X = spec.encode(batch).X
-        return _assigned(batch.column("SOPInstanceUID"), X, medoids, run_id)
+        return medoids.assign(batch.column("SOPInstanceUID"), X, of_space, run_id)
 
     return kernel
 
 
-def compressed_kernel(medoids: Medoids, run_id: str) -> Kernel:
-    """Rows of `embeddings` -> rows of `ASSIGNMENTS` in the compressed space."""
+def embedding_kernel(of_space: Medoids, run_id: str) -> Kernel:
+    """Rows of `embeddings` -> rows of `ASSIGNMENTS` in the space of the model."""
 
     def kernel(batch: pa.RecordBatch) -> pa.RecordBatch:
-        X = packing.as_matrix(batch.column("embedding"), medoids.width)
-        return _assigned(batch.column("SOPInstanceUID"), X, medoids, run_id)
+        X = packing.as_matrix(batch.column("embedding"), of_space.width)
+        return medoids.assign(batch.column("SOPInstanceUID"), X, of_space, run_id)
 
     return kernel
-
-
-def _assigned(uids: pa.Array, X: npt.NDArray[np.float32], medoids: Medoids, run_id: str) -> pa.RecordBatch:
-    sizes = sorted(medoids.vectors)
-    nearest = [kmedoids.assign(X, medoids.vectors[k]) for k in sizes]
-    n = len(uids)
-    keys = np.tile(np.array(sizes, np.int32), n)
-    clusters = np.stack([labels for labels, _ in nearest], axis=1).reshape(-1)
-    distances = np.stack([distance for _, distance in nearest], axis=1).reshape(-1)
-    return pa.RecordBatch.from_arrays(
-        [
-            uids,
-            pa.array([medoids.model_id] * n, pa.string()),
-            pa.array([medoids.space] * n, pa.string()),
-            _maps(keys, pa.array(clusters, pa.int32()), len(sizes)),
-            _maps(keys, pa.array(distances, pa.float32()), len(sizes)),
-            pa.array([run_id] * n, pa.string()),
-        ],
-        schema=ASSIGNMENTS.schema,
-    )
-
-
-def _maps(keys: npt.NDArray[np.int32], values: pa.Array, each: int) -> pa.MapArray:
-    offsets = pa.array(np.arange(len(keys) // each + 1, dtype=np.int32) * each)
-    return pa.MapArray.from_arrays(offsets, pa.array(keys), values)

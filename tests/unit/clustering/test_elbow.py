@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from dicomae.clustering.elbow import find
+from dicomae.clustering.elbow import find, shown
 
 PAPER = [4, 7, 11, 15, 20, 25, 30, 40, 50, 75, 100, 150]
 
@@ -53,3 +53,20 @@ def test_a_rise_in_between_is_no_error() -> None:
 def test_lengths_must_agree() -> None:
     with pytest.raises(ValueError, match="2 numbers of clusters, but 3 sums"):
         find([1, 2], [3, 2, 1])
+
+
+@pytest.mark.parametrize(
+    ("elbow", "tried", "expected"),
+    [
+        (15, PAPER, 15),
+        (None, PAPER, 30),  # 25 and 30 are in the middle
+        (None, PAPER[::-1], 30),
+        (None, PAPER[:11], 25),
+        (None, [4, 7], 7),
+        (None, [4], 4),
+    ],
+)
+def test_without_an_elbow_the_middle_one_of_those_tried_is_shown(
+    elbow: int | None, tried: list[int], expected: int
+) -> None:
+    assert shown(elbow, tried) == expected
