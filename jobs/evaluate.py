@@ -9,14 +9,17 @@ BodyPartExamined) among the features; and with those rows alone whose file decla
 import sys
 from dataclasses import dataclass
 
+from dicomae.clustering import elbow, medoids
 from dicomae.evaluation import cards, comparison
+from dicomae.evaluation.assigned import Assigned
+from dicomae.evaluation.comparison import PAPER
 from dicomae.features.spec import FeatureSpec
 from dicomae.lake import delta, runs
 from dicomae.runtime.command import main
 from dicomae.runtime.job import Context, Job
 from dicomae.runtime.progress import step
 from dicomae.spark import cluster, encode
-from dicomae.spark.evaluate import Assigned, assigned, spec_columns
+from dicomae.spark.evaluate import assigned_split, spec_columns
 from dicomae.tables import ASSIGNMENTS, HEADERS, MEDOIDS, METRICS, MODELS, SAMPLE, Metric
 
 
@@ -29,34 +32,25 @@ class EvaluateCounts:
 
 
 def run(context: Context) -> EvaluateCounts:
-    found = {row["feature_set"]: (row, spec) for row, spec in cluster.specs(context.root, context.registry)}
-    with step(context.spark, "reading the test part"):
+    models = list(cluster.specs(context.root, context.registry))
+    with step(context.spark, "reading the test split"):
         test = {
-            name: assigned(context.spark, context.root, row["model_id"], "test")
-            for name, (row, _) in found.items()
+            model.key: assigned_split(context.spark, context.root, model.model_id, "test")
+            for model, _ in models
         }
-    _, elbows = cluster.metrics(delta.read_small(context.root, MEDOIDS))
-    metrics = _compare(test, context)
-    metrics += _cards(context, found["all"][1], test["all"], elbows["all, compressed"])
+    metrics = comparison.compare_ways(test, context.config.evaluation)
+    for model, spec in models:
+        if model.key == PAPER.model:
+            metrics += _cards(context, spec, test[PAPER.model])
     runs.write_metrics(context.root, "evaluate", context.run_id, metrics)
-    return EvaluateCounts(len(test["all"].declared), comparison.table_1(metrics))
+    instances = len(next(iter(test.values())).declared)
+    return EvaluateCounts(instances, comparison.table_1(metrics))
 
 
-def _compare(test: dict[str, Assigned], context: Context) -> list[Metric]:
-    ways = {
-        "paper": test["all"],
-        "without_labels": test["without_labels"],
-        "declared_only": test["all"].where(test["all"].declared),
-    }
-    metrics: list[Metric] = []
-    for way, rows in ways.items():
-        metrics += comparison.compare(way, rows.labels, rows.clusters, context.config.evaluation)
-    return metrics
-
-
-def _cards(context: Context, spec: FeatureSpec, test: Assigned, elbow: int | None) -> list[Metric]:
-    by_k = test.clusters["compressed"]
-    k = elbow if elbow is not None else sorted(by_k)[len(by_k) // 2]
+def _cards(context: Context, spec: FeatureSpec, test: Assigned) -> list[Metric]:
+    elbows = medoids.elbows(delta.read_small(context.root, MEDOIDS))
+    by_k = test.clusters[PAPER.space]
+    k = elbow.shown(elbows[PAPER.feature_set, PAPER.space], list(by_k))
     with step(context.spark, f"describing {k} clusters"):
         _, X = encode.of_split(context.spark, context.root, spec, "test")
     return cards.cards(by_k[k], test.labels, test.patients, X, spec_columns(spec))

@@ -1,13 +1,16 @@
 """Does compressed data group as well as original data? Scores for every K, and their significance."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from dicomae.codes import FeatureSet, ModelKind, Space
 from dicomae.config import EvaluationConfig
 from dicomae.evaluation import scores, significance
+from dicomae.evaluation.assigned import Assigned
 from dicomae.tables import Metric
 
 Labels = Mapping[str, Sequence[str | None]]  # label -> a value for each row
@@ -16,8 +19,97 @@ Clusters = Mapping[str, Mapping[int, npt.NDArray[np.int32]]]  # space -> K -> a 
 SCORES = ("homogeneity", "normalized_mutual_information")
 
 
+@dataclass(frozen=True)
+class Way:
+    """One way to compare: by which model, and on which instances.
+
+    Attributes
+    ----------
+    name : label `way` of the metrics.
+    feature_set, kind : of the model whose space is compared with the original one.
+    declared_only : take only instances whose body part was declared, none whose body part was filled in.
+
+    Examples
+    --------
+    >>> Way("paper", FeatureSet.ALL, ModelKind.AUTOENCODER).space
+    <Space.COMPRESSED: 'compressed'>
+    """
+
+    name: str
+    feature_set: FeatureSet
+    kind: ModelKind
+    declared_only: bool = False
+
+    @property
+    def model(self) -> tuple[str, str]:
+        """Its feature set and kind: the key of `models`."""
+        return self.feature_set, self.kind
+
+    @property
+    def space(self) -> Space:
+        """The space that is compared with the original one."""
+        return self.kind.space
+
+
+PAPER = Way("paper", FeatureSet.ALL, ModelKind.AUTOENCODER)  # the answer, the cluster cards and the map
+WAYS = (
+    PAPER,
+    Way("without_labels", FeatureSet.WITHOUT_LABELS, ModelKind.AUTOENCODER),
+    Way("declared_only", FeatureSet.ALL, ModelKind.AUTOENCODER, declared_only=True),
+)
+
+
+def compare_ways(by_model: Mapping[tuple[str, str], Assigned], config: EvaluationConfig) -> list[Metric]:
+    """The metrics of every way whose model is there.
+
+    Parameters
+    ----------
+    by_model : (feature set, kind) -> the instances under this model.
+
+    Examples
+    --------
+    >>> found = {2: np.array([0, 1], np.int32)}
+    >>> clusters = {"original": found, "compressed": found}
+    >>> rows = Assigned({"Modality": ["CT", "MR"]}, np.array([True, True]), ["P1", "P2"], clusters)
+    >>> config = EvaluationConfig("arithmetic", 0.05, 0.02, bootstrap_samples=100, seed=1)
+    >>> sorted({metric.labels["way"] for metric in compare_ways({("all", "autoencoder"): rows}, config)})
+    ['declared_only', 'paper']
+    """
+    metrics: list[Metric] = []
+    for way in WAYS:
+        if way.model in by_model:
+            rows = by_model[way.model]
+            chosen = rows.where(rows.declared) if way.declared_only else rows
+            metrics += compare(way.name, chosen.labels, chosen.clusters, config)
+    return metrics
+
+
 def compare(way: str, labels: Labels, clusters: Clusters, config: EvaluationConfig) -> list[Metric]:
-    """Scores of both spaces with regard to each label, then the tests of one series against the other."""
+    """Scores of both spaces with regard to each label, then the tests of one series against the other.
+
+    Parameters
+    ----------
+    labels : label -> (n,) values; None is unknown.
+    clusters : space -> K -> (n,) cluster of each row, for the original space and one other.
+
+    Raises
+    ------
+    ValueError
+        `clusters` has other spaces than these two.
+
+    Examples
+    --------
+    >>> labels = {"Modality": ["CT", "CT", "MR", "MR"]}
+    >>> apart, mixed = np.array([0, 0, 1, 1], np.int32), np.array([0, 1, 0, 1], np.int32)
+    >>> clusters = {"original": {2: apart}, "compressed": {2: mixed}}
+    >>> config = EvaluationConfig("arithmetic", 0.05, 0.02, bootstrap_samples=100, seed=1)
+    >>> found = compare("paper", labels, clusters, config)
+    >>> [(m.labels["space"], m.labels["n_clusters"], m.value) for m in found if m.name == "homogeneity"]
+    [('original', 2, 1.0), ('compressed', 2, 0.0)]
+    """
+    others = [space for space in clusters if space != Space.ORIGINAL]
+    if len(others) != 1 or len(clusters) != 2:
+        raise ValueError(f"a way compares the original space with one other, not {sorted(clusters)}")
     metrics: list[Metric] = []
     for label, truth in labels.items():
         for score in SCORES:
@@ -28,7 +120,7 @@ def compare(way: str, labels: Labels, clusters: Clusters, config: EvaluationConf
                     Metric(score, {**about, "space": space, "n_clusters": k}, _defined(v))
                     for k, v in by_k.items()
                 ]
-            metrics += _significance({**about, "score": score}, series, config)
+            metrics += _significance({**about, "score": score}, others[0], series, config)
     return metrics
 
 
@@ -45,14 +137,14 @@ def _series(
 
 
 def _significance(
-    about: dict[str, object], series: Mapping[str, Mapping[int, float]], config: EvaluationConfig
+    about: dict[str, object], other: str, series: Mapping[str, Mapping[int, float]], config: EvaluationConfig
 ) -> list[Metric]:
-    original, compressed = (list(series[space].values()) for space in ("original", "compressed"))
+    original, compressed = (list(series[space].values()) for space in (Space.ORIGINAL, other))
     found = significance.compare(original, compressed, config)
     plain = ("wilcoxon_p", "tost_p", "mean_difference", "mean_difference_low", "mean_difference_high")
     return [
-        Metric("shapiro_p", {**about, "space": "original"}, _defined(found.shapiro_original)),
-        Metric("shapiro_p", {**about, "space": "compressed"}, _defined(found.shapiro_compressed)),
+        Metric("shapiro_p", {**about, "space": Space.ORIGINAL}, _defined(found.shapiro_original)),
+        Metric("shapiro_p", {**about, "space": other}, _defined(found.shapiro_compressed)),
         Metric("p_value", {**about, "test": found.test}, _defined(found.p_value)),
         *(Metric(name, dict(about), _defined(getattr(found, name))) for name in plain),
     ]
@@ -62,8 +154,22 @@ def _defined(value: Any) -> float | None:
     return None if value is None or not np.isfinite(value) else float(value)
 
 
-def table_1(metrics: Sequence[Metric], way: str = "paper") -> list[dict[str, object]]:
-    """The rows of the paper's Table I: label, score, Shapiro-Wilk of both series, test and p-value."""
+def table_1(metrics: Sequence[Metric], way: str = PAPER.name) -> list[dict[str, object]]:
+    """The rows of the paper's Table I: label, score, Shapiro-Wilk of both series, test and p-value.
+
+    Examples
+    --------
+    >>> about = {"way": "paper", "label": "Modality", "score": "homogeneity"}
+    >>> table_1(
+    ...     [
+    ...         Metric("shapiro_p", {**about, "space": "original"}, 0.6),
+    ...         Metric("shapiro_p", {**about, "space": "compressed"}, 0.7),
+    ...         Metric("p_value", {**about, "test": "paired_t"}, 0.157),
+    ...     ]
+    ... )  # doctest: +NORMALIZE_WHITESPACE
+    [{'label': 'Modality', 'score': 'homogeneity', 'shapiro_original': 0.6, 'shapiro_compressed': 0.7,
+      'test': 'paired_t', 'p_value': 0.157}]
+    """
     rows: dict[tuple[object, object], dict[str, object]] = {}
     for metric in metrics:
         labels = metric.labels
