@@ -18,7 +18,7 @@ from dicomae.runtime.job import Context, Job
 from dicomae.runtime.progress import step
 from dicomae.spark import encode, frames
 from dicomae.spark.frames import write_parts
-from dicomae.tables import EMBEDDINGS, HEADERS, MODELS
+from dicomae.tables import EMBEDDINGS, HEADERS, MODELS, model_rows
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class EmbedCounts:
 
 def run(context: Context) -> EmbedCounts:
     version = delta.version(context.root, EMBEDDINGS)
-    ids = delta.read_small(context.root, MODELS)["model_id"].to_pylist()
+    ids = [model.model_id for model in model_rows(delta.read_small(context.root, MODELS))]
     parts = [_embed(context, model_id) for model_id in ids]
     rows = delta.commit_parts(context.root, EMBEDDINGS, pa.concat_tables(parts), version, overwrite=False)
     return EmbedCounts(models=ids, embedded=rows)

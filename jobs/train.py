@@ -4,7 +4,7 @@
 """
 
 import sys
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 
 import pyarrow as pa
 
@@ -14,7 +14,7 @@ from dicomae.models import registry, training
 from dicomae.runtime.command import main
 from dicomae.runtime.job import Context, Job
 from dicomae.spark import train
-from dicomae.tables import FEATURE_SPECS, HEADERS, METRICS, MODELS, SAMPLE
+from dicomae.tables import FEATURE_SPECS, HEADERS, METRICS, MODELS, SAMPLE, Metric, ModelRow, model_rows
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,8 @@ class TrainCounts:
 
 def run(context: Context) -> TrainCounts:
     config, root = context.config.training, context.root
-    rows, metrics = [], []
+    rows: list[ModelRow] = []
+    metrics: list[Metric] = []
     for row in delta.read_small(root, FEATURE_SPECS).to_pylist():
         spec = FeatureSpec.from_json(row["spec"])
         trained = train.candidates(context.spark, root, spec, config)
@@ -46,15 +47,17 @@ def run(context: Context) -> TrainCounts:
         model_id = train.save(root, context.registry, spec, chosen, manifest, context.run_id)
         rows.append(train.row(spec, chosen, model_id, context.run_id))
         metrics += train.metrics(trained, rows[-1])
-    delta.replace(root, MODELS, pa.Table.from_pylist(rows, schema=MODELS.schema))
+    delta.replace(root, MODELS, pa.Table.from_pylist([asdict(row) for row in rows], schema=MODELS.schema))
     runs.write_metrics(root, "train", context.run_id, metrics)
     shown = [field.name for field in fields(Chosen)]
-    return TrainCounts({row["feature_set"]: Chosen(**{name: row[name] for name in shown}) for row in rows})
+    return TrainCounts(
+        {row.feature_set: Chosen(**{name: getattr(row, name) for name in shown}) for row in rows}
+    )
 
 
 def intact(context: Context) -> bool:
-    ids = delta.read_small(context.root, MODELS)["model_id"].to_pylist()
-    return all(registry.is_sound(context.registry, model_id) for model_id in ids)
+    models = model_rows(delta.read_small(context.root, MODELS))
+    return all(registry.is_sound(context.registry, model.model_id) for model in models)
 
 
 JOB = Job(

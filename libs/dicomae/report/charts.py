@@ -1,19 +1,17 @@
 """Which lines the report draws: training curves, and Figures 3, 4 and 5 of the paper for our data."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from dicomae.codes import Space
+from dicomae.evaluation.comparison import WAYS
 from dicomae.report import figures, wording
 from dicomae.report.data import Metrics
 from dicomae.report.figures import Chart, Line, Point
 
-SPACES = ("original", "compressed")
-WAYS = tuple(wording.WAY)
 SCORES = tuple(wording.SCORE)
-_LOOKS = {
-    "original": Line("original", (), "muted", "dashed", "s"),
-    "compressed": Line("compressed", (), "accent", "solid", "o", 2.2),
-}
+_ORIGINAL = Line("", (), "muted", "dashed", "s")
+_OF_A_MODEL = Line("", (), "accent", "solid", "o", 2.2)
 
 
 @dataclass(frozen=True)
@@ -26,7 +24,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Candidate:
-    """One autoencoder that was tried: mean squared error by epoch on both parts, and whether it won."""
+    """One autoencoder that was tried: mean squared error by epoch on both splits, and whether it won."""
 
     name: str
     train: Sequence[Point]
@@ -41,8 +39,8 @@ def candidates(metrics: Metrics, feature_set: str) -> list[Candidate]:
     for name in metrics.label_values("reconstruction_error", "candidate", feature_set=feature_set):
         about = {"feature_set": feature_set, "candidate": name}
         train, validation = (
-            metrics.series("reconstruction_error", "epoch", part=part, **about)
-            for part in ("train", "validation")
+            metrics.series("reconstruction_error", "epoch", split=split, **about)
+            for split in ("train", "validation")
         )
         if train or validation:
             found.append(Candidate(name, train, validation, name in chosen))
@@ -70,7 +68,9 @@ def scores(metrics: Metrics, label: str) -> dict[str, list[Panel]]:
 
     All panels share one range of y. A way or a score without a value is left out.
     """
-    drawn = {(way, score): _score_lines(metrics, way, label, score) for way in WAYS for score in SCORES}
+    drawn = {
+        (way.name, score): _score_lines(metrics, way.name, label, score) for way in WAYS for score in SCORES
+    }
     shared = figures.score_range([y for lines in drawn.values() for line in lines for _, y in line.points])
     panels: dict[str, list[Panel]] = {}
     for (way, score), lines in drawn.items():
@@ -83,23 +83,25 @@ def scores(metrics: Metrics, label: str) -> dict[str, list[Panel]]:
 
 
 def _score_lines(metrics: Metrics, way: str, label: str, score: str) -> list[Line]:
-    return _by_space({s: metrics.series(score, "n_clusters", way=way, label=label, space=s) for s in SPACES})
+    return _lines(metrics, score, way=way, label=label)
 
 
 def distances(metrics: Metrics, feature_set: str) -> list[Panel]:
-    """Figure 5: the sum of squared distances by the number of clusters, with the elbow where there is one.
+    """Figure 5: the sum of squared distances by the number of clusters, and the elbow if there is one.
 
     One panel for each space: distances in spaces of different width share no scale.
     """
     panels = []
-    for space in SPACES:
+    for space in _spaces(metrics, "sum_of_squared_distances", feature_set=feature_set):
         labels = {"feature_set": feature_set, "space": space}
-        lines = _by_space({space: metrics.series("sum_of_squared_distances", "n_clusters", **labels)})
+        lines = _lines(metrics, "sum_of_squared_distances", **labels)
         if lines:
             elbow = metrics.value("elbow", **labels)
             mark = None if elbow is None else (elbow, f"elbow: K = {elbow:.0f}")
             said = "No elbow." if elbow is None else f"Elbow at {elbow:.0f}."
-            heading = f"{wording.FEATURE_SET.get(feature_set, feature_set)}, {space}"
+            heading = (
+                f"{wording.FEATURE_SET.get(feature_set, feature_set)}, {wording.SPACE.get(space, space)}"
+            )
             alt = f"Sum of squared distances by the number of clusters. {heading}. {_ends(lines)} {said}"
             chart = Chart(lines, "K, number of clusters", alt, mark=mark)  # linear, as the elbow is found
             panels.append(Panel(heading, chart))
@@ -112,12 +114,24 @@ def numbers(panels: Sequence[Panel]) -> list[list[float | None]]:
     return [[x, *(line.get(x) for line in lines)] for x in sorted({x for line in lines for x in line})]
 
 
-def _by_space(points: Mapping[str, Sequence[Point]]) -> list[Line]:
-    return [replace(_LOOKS[space], points=series) for space, series in points.items() if series]
+def _spaces(metrics: Metrics, name: str, **labels: str) -> list[str]:
+    """The spaces that a metric was measured in, the original one first."""
+    found = metrics.label_values(name, "space", **labels)
+    return sorted(found, key=lambda space: (space != Space.ORIGINAL, space))
+
+
+def _lines(metrics: Metrics, name: str, **labels: str) -> list[Line]:
+    """A line for each space: the metric by the number of clusters; without a point, there is no line."""
+    lines = []
+    for space in _spaces(metrics, name, **labels):
+        look = _ORIGINAL if space == Space.ORIGINAL else _OF_A_MODEL
+        points = metrics.series(name, "n_clusters", **{**labels, "space": space})
+        lines.append(replace(look, label=wording.SPACE.get(space, space), points=points))
+    return [line for line in lines if line.points]
 
 
 def _ends(lines: Sequence[Line]) -> str:
-    """First and last point of each line in words, for those who cannot see it."""
+    """First and last point of each line in words, for readers who cannot see the chart."""
     said = []
     for line in lines:
         (x_first, first), (x_last, last) = line.points[0], line.points[-1]

@@ -2,16 +2,34 @@
 
 from dataclasses import dataclass
 
+from dicomae.clustering import elbow
+from dicomae.evaluation.comparison import PAPER
 from dicomae.report import palette, wording
 from dicomae.report.data import Metrics
 
 _TELLING = 5  # tags on a card
-_PARTS = 5  # modalities and body parts on a card
+_SHARES = 5  # modalities and body parts on a card
 _ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
-class Part:
+class Shown:
+    """The clustering that the cards describe.
+
+    Attributes
+    ----------
+    n_clusters : its K, at the elbow or the middle one of those tried.
+    at_elbow : whether there is an elbow.
+    tried : how many K were tried.
+    """
+
+    n_clusters: int
+    at_elbow: bool
+    tried: int
+
+
+@dataclass(frozen=True)
+class Share:
     """One value's share of a cluster."""
 
     value: str
@@ -23,8 +41,10 @@ class Part:
 class TellingTag:
     """A feature whose mean inside the cluster is far from its mean over all rows.
 
-    `category` is the value of a categorical one, whose means are shares; None: numeric, the means
-    are places between the fitted bounds, 0 to 1.
+    Attributes
+    ----------
+    category : value of a categorical feature; its means are shares. None for a numeric one: its means
+        are places on the scale from 0 (the lower fitted bound) to 1 (the upper).
     """
 
     feature: str
@@ -46,19 +66,30 @@ class TellingTag:
 
 @dataclass(frozen=True)
 class Card:
-    """One cluster; `share` is its part of all rows that were assigned."""
+    """One cluster; `share` is its share of all rows that were assigned."""
 
     cluster: int
     size: float
     share: float
-    modalities: list[Part]
-    body_parts: list[Part]
+    modalities: list[Share]
+    body_parts: list[Share]
     telling: list[TellingTag]
 
     @property
     def bar(self) -> list[tuple[float, str]]:
         """Lengths and colours of the bar of modalities."""
-        return [(part.share, part.colour) for part in self.modalities]
+        return [(one.share, one.colour) for one in self.modalities]
+
+
+def shown(metrics: Metrics) -> Shown | None:
+    """Which clustering the cards describe; None when nothing was clustered."""
+    about = {"feature_set": PAPER.feature_set.value, "space": PAPER.space.value}
+    tried = [int(k) for k in metrics.label_values("sum_of_squared_distances", "n_clusters", **about)]
+    if not tried:
+        return None
+    found = metrics.value("elbow", **about)
+    k = elbow.shown(None if found is None else int(found), tried)
+    return Shown(k, found is not None, len(tried))
 
 
 def cards(metrics: Metrics) -> list[Card]:
@@ -74,15 +105,15 @@ def cards(metrics: Metrics) -> list[Card]:
             cluster,
             size,
             size / total,
-            _parts(metrics, cluster, "Modality"),
-            _parts(metrics, cluster, "BodyPartExamined"),
+            _shares(metrics, cluster, "Modality"),
+            _shares(metrics, cluster, "BodyPartExamined"),
             _telling(metrics, cluster),
         )
         for cluster, size in sorted(sizes.items(), key=lambda item: (-item[1], item[0]))
     ]
 
 
-def _parts(metrics: Metrics, cluster: int, tag: str) -> list[Part]:
+def _shares(metrics: Metrics, cluster: int, tag: str) -> list[Share]:
     """Values by share, the largest first; what is left of 1 is "others"."""
     found = [
         (labels.get("value", "unknown"), share)
@@ -91,9 +122,9 @@ def _parts(metrics: Metrics, cluster: int, tag: str) -> list[Part]:
     ]
     found.sort(key=lambda item: (-item[1], item[0]))
     colour = palette.of_modality if tag == "Modality" else lambda _: palette.OTHER
-    shown = [Part(value, share, colour(value)) for value, share in found[:_PARTS]]
-    rest = 1.0 - sum(part.share for part in shown)  # the metrics may name the most frequent values only
-    return shown + ([Part("others", rest, palette.OTHER)] if shown and rest > _ROUNDING else [])
+    named = [Share(value, share, colour(value)) for value, share in found[:_SHARES]]
+    rest = 1.0 - sum(one.share for one in named)  # the metrics may name the most frequent values only
+    return named + ([Share("others", rest, palette.OTHER)] if named and rest > _ROUNDING else [])
 
 
 def _telling(metrics: Metrics, cluster: int) -> list[TellingTag]:

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
+from dicomae.codes import Space
 from dicomae.config import EvaluationConfig
+from dicomae.evaluation.comparison import PAPER, WAYS, Way
 from dicomae.report import wording
-from dicomae.report.charts import SCORES, WAYS
+from dicomae.report.charts import SCORES
 from dicomae.report.data import Metrics
 
 _METRICS = [(label, score) for label in wording.LABEL for score in SCORES]
@@ -26,18 +28,18 @@ class Row:
     high: float | None
 
 
-def rows(metrics: Metrics, way: str) -> list[Row]:
-    """The four metrics of one way; empty where it was not evaluated."""
+def rows(metrics: Metrics, way: Way) -> list[Row]:
+    """The four metrics of one way; empty when it was not evaluated."""
     found = []
     for label, score in _METRICS:
-        about = {"way": way, "label": label, "score": score}
+        about = {"way": way.name, "label": label, "score": score}
         tests = metrics.label_values("p_value", "test", **about)
         if tests:
             found.append(
                 Row(
                     f"{wording.SCORE[score]} by {wording.LABEL[label]}",
-                    metrics.value("shapiro_p", space="original", **about),
-                    metrics.value("shapiro_p", space="compressed", **about),
+                    metrics.value("shapiro_p", space=Space.ORIGINAL, **about),
+                    metrics.value("shapiro_p", space=way.space, **about),
                     wording.TEST.get(tests[-1], tests[-1]),
                     metrics.value("p_value", test=tests[-1], **about),
                     metrics.value("wilcoxon_p", **about),
@@ -51,8 +53,8 @@ def rows(metrics: Metrics, way: str) -> list[Row]:
 
 
 def table_1(metrics: Metrics) -> dict[str, list[Row]]:
-    """Rows by way, in the order of `wording.WAY`; a way without rows is left out."""
-    return {way: found for way in WAYS if (found := rows(metrics, way))}
+    """Rows by the name of the way, in the order of `WAYS`; a way without rows is left out."""
+    return {way.name: found for way in WAYS if (found := rows(metrics, way))}
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class Answer:
 
 def answer(metrics: Metrics, evaluation: EvaluationConfig) -> Answer:
     """Whether the compressed data cluster as the original does, by the paper's way and test."""
-    tested = _tested(metrics, "paper")
+    tested = _tested(metrics, PAPER)
     if not tested:
         return Answer("Whether compressed headers cluster as the original ones do is not measured yet.", "")
     differ = [row for row, p in tested if p < evaluation.alpha]
@@ -79,13 +81,13 @@ def answer(metrics: Metrics, evaluation: EvaluationConfig) -> Answer:
     return Answer(f"{_compressed(metrics)} the headers cluster {verdict}.", _evidence(metrics, evaluation))
 
 
-def _tested(metrics: Metrics, way: str) -> list[tuple[Row, float]]:
+def _tested(metrics: Metrics, way: Way) -> list[tuple[Row, float]]:
     return [(row, row.p_value) for row in rows(metrics, way) if row.p_value is not None]
 
 
 def _compressed(metrics: Metrics) -> str:
-    width = metrics.value("width", feature_set="all")
-    bottleneck = metrics.value("bottleneck", feature_set="all")
+    width = metrics.value("width", feature_set=PAPER.feature_set)
+    bottleneck = metrics.value("bottleneck", feature_set=PAPER.feature_set, kind=PAPER.kind)
     if not width or not bottleneck:
         return "Compressed,"
     return (
@@ -103,7 +105,7 @@ def _shift(row: Row) -> str:
 
 def _evidence(metrics: Metrics, evaluation: EvaluationConfig) -> str:
     """p-values, and what the test of equivalence adds: no difference found is no proof that there is none."""
-    tested = _tested(metrics, "paper")
+    tested = _tested(metrics, PAPER)
     low, high = (wording.p_value(pick(p for _, p in tested)) for pick in (min, max))
     span = f"p = {low}" if low == high else f"p from {low} to {high}"
     proven = sum(row.tost is not None and row.tost < evaluation.alpha for row, _ in tested)
@@ -115,5 +117,5 @@ def _evidence(metrics: Metrics, evaluation: EvaluationConfig) -> str:
         others = _tested(metrics, way)
         if others:
             differ = sum(p < evaluation.alpha for _, p in others)
-            said.append(f"{wording.WAY[way]}: {differ} of {len(others)} differ.")
+            said.append(f"{wording.WAY[way.name]}: {differ} of {len(others)} differ.")
     return " ".join(said)

@@ -7,12 +7,15 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from dicomae.evaluation.comparison import PAPER
 from dicomae.report import charts, clusters, comparison, embedding_map, figures, palette, provenance, wording
 from dicomae.report.data import Metrics, ReportData
 
 # What the paper found at the same steps; ours are not expected to be the same.
 _PAPER_FUNNEL = {"occur": 651, "vary": 424, "used": 76, "without_free_text": 68}
 _PAPER_FEATURES, _PAPER_WIDTH, _PAPER_BOTTLENECK = 77, 565, 56
+_FEATURES = {"feature_set": PAPER.feature_set.value}  # labels of the metrics that the page leads with
+_MODEL = {**_FEATURES, "kind": PAPER.kind.value}
 _MOST_TAGS = 2000
 _MOST_CARDS = 60
 _MOST_ROWS = 40
@@ -33,7 +36,7 @@ class Bar:
 def render(data: ReportData) -> str:
     """The page as HTML text; the same data give the same text.
 
-    What was not measured is said so in its place. Everything that comes from data is escaped.
+    Where something was not measured, the page says so. Everything that comes from data is escaped.
     """
     metrics = Metrics(data.metrics)
     cards = clusters.cards(metrics)
@@ -51,7 +54,7 @@ def render(data: ReportData) -> str:
         "table_1": comparison.table_1(metrics),
         "cards": cards[:_MOST_CARDS],
         "n_clusters": len(cards),
-        "elbow": metrics.value("elbow", feature_set="all", space="compressed"),
+        "shown": clusters.shown(metrics),
         "map_panels": embedding_map.panels(data.embeddings),
         "map_side": embedding_map.SIDE,
         "runs": provenance.runs(data.runs),
@@ -75,6 +78,7 @@ def _environment() -> jinja2.Environment:
         WAY=wording.WAY,
         WAY_EXPLAINED=wording.WAY_EXPLAINED,
         draw=_drawn,
+        no_elbow=wording.no_elbow,
         of_modality=palette.of_modality,
         training_chart=charts.training,
         numbers=charts.numbers,
@@ -94,23 +98,23 @@ def _tiles(data: ReportData, metrics: Metrics) -> list[tuple[str, str]]:
     status = data.file_status
     read = bool(status)
     duplicates = status.get("duplicate", 0) + status.get("duplicate_uid_conflict", 0)
-    about = {"feature_set": "all"}
     return [
         (wording.count(sum(status.values()) if read else None), "files seen"),
         (wording.count(sum(data.modalities.values()) if read else None), "headers read"),
         (wording.count(status.get("quarantined", 0) if read else None), "set aside"),
         (wording.count(duplicates if read else None), "duplicates"),
         (wording.count(metrics.value("funnel", step="occur")), "tags in the sample"),
-        (wording.count(metrics.value("width", **about)), "columns"),
-        (wording.count(metrics.value("bottleneck", **about)), "compressed columns"),
+        (wording.count(metrics.value("width", **_FEATURES)), "columns"),
+        (wording.count(metrics.value("bottleneck", **_MODEL)), "compressed columns"),
         (_elbow_words(metrics), "clusters, by the elbow"),
     ]
 
 
 def _elbow_words(metrics: Metrics) -> str:
-    about = {"feature_set": "all", "space": "compressed"}
-    elbow = metrics.value("elbow", **about)
-    return "no elbow" if elbow is None and metrics.rows("elbow", **about) else wording.count(elbow)
+    shown = clusters.shown(metrics)
+    if shown is None:
+        return wording.NOT_MEASURED
+    return wording.count(shown.n_clusters) if shown.at_elbow else "no elbow"
 
 
 def _reading(data: ReportData) -> dict[str, Any]:
@@ -134,7 +138,7 @@ def _split_order(split: str) -> tuple[int, str]:
 
 
 def _unbalanced(data: ReportData) -> str:
-    """A word of warning where the rows are not the files that were read, else ""."""
+    """A warning when the number of rows is not that of the files that were read, else ""."""
     parsed, rows = data.file_status.get("parsed", 0), sum(data.modalities.values())
     if parsed == rows:
         return ""
@@ -163,15 +167,18 @@ def _bars(
 
 def _funnel(metrics: Metrics) -> list[Bar]:
     """From the tags that occur to the columns of the bottleneck, without the steps that were not measured."""
-    about = {"feature_set": "all"}
     steps = [
         *(
             (text, metrics.value("funnel", step=step), _PAPER_FUNNEL.get(step))
             for step, text in wording.STEP.items()
         ),
-        ("features, after splitting multi-valued tags", metrics.value("features", **about), _PAPER_FEATURES),
-        ("columns, after one-hot encoding", metrics.value("width", **about), _PAPER_WIDTH),
-        ("columns, after compression", metrics.value("bottleneck", **about), _PAPER_BOTTLENECK),
+        (
+            "features, after splitting multi-valued tags",
+            metrics.value("features", **_FEATURES),
+            _PAPER_FEATURES,
+        ),
+        ("columns, after one-hot encoding", metrics.value("width", **_FEATURES), _PAPER_WIDTH),
+        ("columns, after compression", metrics.value("bottleneck", **_MODEL), _PAPER_BOTTLENECK),
     ]
     most = max((n for _, n, _ in steps if n), default=1.0)
     return [Bar(text, n, n / most, paper=paper) for text, n, paper in steps if n is not None]
@@ -195,7 +202,9 @@ def _training(metrics: Metrics) -> dict[str, list[charts.Candidate]]:
 
 def _agreement(metrics: Metrics) -> dict[str, Any]:
     """Figures 3, 4 and 5 with the numbers behind them."""
-    sets = dict.fromkeys(["all", *metrics.label_values("sum_of_squared_distances", "feature_set")])
+    sets = dict.fromkeys(
+        [PAPER.feature_set, *metrics.label_values("sum_of_squared_distances", "feature_set")]
+    )
     return {
         "by_modality": charts.scores(metrics, "Modality"),
         "by_body_part": charts.scores(metrics, "BodyPartExamined"),

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dicomae.evaluation.comparison import PAPER
+
 
 @dataclass(frozen=True)
 class ExperimentCounts:
@@ -24,7 +26,7 @@ class ExperimentCounts:
 
 def experiment_counts(lines: Mapping[str, Mapping[str, Any]]) -> ExperimentCounts:
     """The experiment's numbers; `lines` are its jobs' last lines by the jobs' names."""
-    ingest, model = lines["ingest"], lines["train"]["models"]["all"]
+    ingest, model = lines["ingest"], lines["train"]["models"][PAPER.feature_set]
     return ExperimentCounts(
         files=ingest["files"],
         rows=ingest["rows"],
@@ -34,7 +36,7 @@ def experiment_counts(lines: Mapping[str, Mapping[str, Any]]) -> ExperimentCount
         funnel=lines["tag_statistics"]["funnel"],
         width=model["width"],
         bottleneck=model["bottleneck"],
-        n_clusters=lines["cluster"]["n_clusters"]["all, compressed"],
+        n_clusters=lines["cluster"]["n_clusters"][f"{PAPER.feature_set}, {PAPER.space}"],
         table_1=lines["evaluate"]["table_1"],
         report=lines["report"]["report"],
     )

@@ -1,6 +1,6 @@
 """How the report says numbers and codes: text of one value, the same everywhere."""
 
-from dicomae.codes import FileStatus, Reason
+from dicomae.codes import FeatureSet, FileStatus, Reason, Space
 
 NOT_MEASURED = "not measured"
 
@@ -48,8 +48,15 @@ WAY_EXPLAINED = {
 LABEL = {"Modality": "Modality", "BodyPartExamined": "body part"}
 SCORE = {"homogeneity": "Homogeneity", "normalized_mutual_information": "NMI"}
 TEST = {"paired_t": "paired t-test", "mann_whitney_u": "Mann-Whitney U"}
-FEATURE_SET = {"all": "All features", "without_labels": "Without the label tags"}
-SPACE = {"original": "original", "compressed": "compressed"}
+FEATURE_SET: dict[str, str] = {
+    FeatureSet.ALL: "All features",
+    FeatureSet.WITHOUT_LABELS: "Without the label tags",
+}
+SPACE: dict[str, str] = {
+    Space.ORIGINAL: "original",
+    Space.COMPRESSED: "compressed",
+    Space.PRINCIPAL_COMPONENTS: "principal components",
+}
 
 
 def count(value: float | None) -> str:
@@ -80,6 +87,20 @@ def p_value(value: float | None) -> str:
 def signed(value: float | None) -> str:
     """A difference of scores with its sign."""
     return NOT_MEASURED if value is None else f"{value:+.3f}".replace("-", "\N{MINUS SIGN}")
+
+
+def no_elbow(n_clusters: int, tried: int) -> str:
+    """Why the cluster cards show this number of clusters, when the curve names none.
+
+    Examples
+    --------
+    >>> no_elbow(30, 12)
+    'The cards show K = 30, the middle one of the 12 numbers of clusters that were tried.'
+    """
+    which = f"the middle one of the {tried} numbers" if tried > 1 else "the only number"
+    return (
+        f"The cards show K = {n_clusters}, {which} of clusters that {'were' if tried > 1 else 'was'} tried."
+    )
 
 
 def listed(words: list[str]) -> str:

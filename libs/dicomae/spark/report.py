@@ -11,8 +11,9 @@ from dicomae.codes import FileStatus
 from dicomae.config import Config
 from dicomae.dicom.keys import shown_key
 from dicomae.evaluation.cards import MINIMUM_PATIENTS
+from dicomae.evaluation.comparison import PAPER
 from dicomae.lake import delta
-from dicomae.report.data import ReportData
+from dicomae.report.data import Metrics, ReportData
 from dicomae.spark import frames
 from dicomae.tables import (
     ASSIGNMENTS,
@@ -24,6 +25,7 @@ from dicomae.tables import (
     RUNS,
     SAMPLE,
     TAG_STATISTICS,
+    model_rows,
 )
 
 TITLE = "What is in this PACS, and does a tenth of its header say it?"
@@ -34,7 +36,7 @@ _IS_QUARANTINED = f"status = '{FileStatus.QUARANTINED}'"
 
 
 def report_data(spark: SparkSession, root: Path, config: Config) -> ReportData:
-    """The report's data; parts whose job has not run are empty."""
+    """The report's data; the tables of a job that has not run give nothing."""
     files, headers = frames.read(spark, root, FILES), frames.read(spark, root, HEADERS)
     return ReportData(
         title=TITLE,
@@ -59,9 +61,9 @@ def _decided(statistics: pa.Table) -> pa.Table:
 
 
 def modality_counts(headers: DataFrame) -> dict[str, int]:
-    """Rows of each Modality; those that fewer than `MINIMUM_PATIENTS` patients have are "other".
+    """Rows of each Modality; a Modality of fewer than `MINIMUM_PATIENTS` patients is "other".
 
-    What a file says there can be anything, a name among them. All null PatientIDs count as one patient.
+    A file can say anything there, even a name. All null PatientIDs count as one patient.
     """
     patients = F.countDistinct(F.coalesce("PatientID", F.lit("")))
     counted = headers.groupBy("Modality").agg(F.count("*").alias("rows"), patients.alias("patients"))
@@ -91,15 +93,15 @@ def _splits(sample: pa.Table) -> dict[str, dict[str, int]]:
 
 def _map_rows(spark: SparkSession, root: Path) -> pa.Table | None:
     """Test rows with embedding and cluster (at the elbow's K), at most `MAP_ROWS`, without identity."""
-    models = delta.read_small(root, MODELS)
-    chosen = models.filter(pc.equal(models["feature_set"], "all"))["model_id"].to_pylist()
+    models = model_rows(delta.read_small(root, MODELS))
+    chosen = [model.model_id for model in models if model.key == PAPER.model]
     if not chosen:
         return None
     k = _elbow(delta.read_small(root, METRICS))
     sample = frames.read(spark, root, SAMPLE).where("split = 'test'").drop("run_id")
     mine = F.col("model_id") == chosen[0]
     embedded = frames.read(spark, root, EMBEDDINGS).where(mine).select("SOPInstanceUID", "embedding")
-    clusters = frames.read(spark, root, ASSIGNMENTS).where(mine & (F.col("space") == "compressed"))
+    clusters = frames.read(spark, root, ASSIGNMENTS).where(mine & (F.col("space") == PAPER.space.value))
     cluster = F.col("cluster")[k] if k is not None else F.lit(None).cast("int")
     rows = sample.join(embedded, "SOPInstanceUID", how="inner").join(
         clusters.select("SOPInstanceUID", cluster.alias("cluster")), "SOPInstanceUID", how="left"
@@ -109,8 +111,5 @@ def _map_rows(spark: SparkSession, root: Path) -> pa.Table | None:
 
 
 def _elbow(metrics: pa.Table) -> int | None:
-    wanted = {"feature_set": "all", "space": "compressed"}
-    for row in metrics.filter(pc.equal(metrics["name"], "elbow")).to_pylist():
-        if dict(row["labels"]) == wanted and row["value"] is not None:
-            return int(row["value"])
-    return None
+    found = Metrics(metrics).value("elbow", feature_set=PAPER.feature_set, space=PAPER.space)
+    return None if found is None else int(found)

@@ -9,16 +9,17 @@ from dicomae.config import TrainingConfig
 from dicomae.features.spec import FeatureSpec
 from dicomae.lake import delta, runs
 from dicomae.models import registry, training
+from dicomae.models.kinds import kind_of
 from dicomae.models.training import EpochErrors, Trained
 from dicomae.runtime.progress import bar, note, step
 from dicomae.spark import encode
-from dicomae.tables import FEATURE_SPECS, HEADERS, SAMPLE, TAG_STATISTICS, Metric
+from dicomae.tables import FEATURE_SPECS, HEADERS, SAMPLE, TAG_STATISTICS, Metric, ModelRow
 
 _MADE_FROM = (HEADERS, SAMPLE, TAG_STATISTICS, FEATURE_SPECS)
 
 
 def candidates(spark: SparkSession, root: Path, spec: FeatureSpec, config: TrainingConfig) -> list[Trained]:
-    """Every candidate, trained on the sample's training part, with a bar that shows its errors."""
+    """Every candidate, trained on the sample's training split, with a bar that shows its errors."""
     with step(spark, f"encoding the sample ({spec.feature_set})"):
         _, X_train = encode.of_split(spark, root, spec, "train")
         _, X_validation = encode.of_split(spark, root, spec, "validation")
@@ -49,32 +50,33 @@ def save(
     return registry.save(store, chosen.model, {**manifest, **about}, spec.to_json())
 
 
-def row(spec: FeatureSpec, chosen: Trained, model_id: str, run_id: str) -> dict[str, Any]:
-    """A row of `MODELS`."""
-    return {
-        "feature_set": spec.feature_set,
-        "model_id": model_id,
-        "spec_id": spec.spec_id,
-        "candidate": chosen.candidate.name,
-        "width": spec.width,
-        "bottleneck": chosen.model.config.bottleneck,
-        "validation_error": chosen.curves[-1].validation,
-        "run_id": run_id,
-    }
+def row(spec: FeatureSpec, chosen: Trained, model_id: str, run_id: str) -> ModelRow:
+    """The row of `MODELS` for the chosen model."""
+    return ModelRow(
+        feature_set=spec.feature_set,
+        kind=kind_of(chosen.model),
+        model_id=model_id,
+        spec_id=spec.spec_id,
+        candidate=chosen.candidate.name,
+        width=spec.width,
+        bottleneck=chosen.model.config.bottleneck,
+        validation_error=chosen.curves[-1].validation,
+        run_id=run_id,
+    )
 
 
-def metrics(trained: list[Trained], model: dict[str, Any]) -> list[Metric]:
+def metrics(trained: list[Trained], model: ModelRow) -> list[Metric]:
     """All candidates' curves, and the choice."""
-    about = {"feature_set": model["feature_set"]}
+    about = {"feature_set": model.feature_set}
     found: list[Metric] = []
     for one in trained:
         for errors in one.curves:
             labels = {**about, "candidate": one.candidate.name, "epoch": errors.epoch}
-            found.append(Metric("reconstruction_error", {**labels, "part": "train"}, errors.train))
-            found.append(Metric("reconstruction_error", {**labels, "part": "validation"}, errors.validation))
-    chosen = {**about, "model_id": model["model_id"]}
-    found.append(Metric("chosen", {**chosen, "candidate": model["candidate"]}, 1.0))
-    found.append(Metric("bottleneck", chosen, float(model["bottleneck"])))
+            found.append(Metric("reconstruction_error", {**labels, "split": "train"}, errors.train))
+            found.append(Metric("reconstruction_error", {**labels, "split": "validation"}, errors.validation))
+    chosen = {**about, "kind": model.kind, "model_id": model.model_id}
+    found.append(Metric("chosen", {**chosen, "candidate": model.candidate}, 1.0))
+    found.append(Metric("bottleneck", chosen, float(model.bottleneck)))
     return found
 
 

@@ -43,7 +43,7 @@ def all_rows() -> list[Row]:
         ("tag_statistics", "funnel", {"step": "vary"}, 424.0),
         ("fit_features", "features", {"feature_set": "all"}, 77.0),
         ("fit_features", "width", {"feature_set": "all"}, 565.0),
-        ("train", "bottleneck", {"feature_set": "all", "model_id": "m"}, 56.0),
+        ("train", "bottleneck", {"feature_set": "all", "kind": "autoencoder", "model_id": "m"}, 56.0),
         ("train", "chosen", {"feature_set": "all", "candidate": "paper", "model_id": "m"}, 1.0),
         ("cluster", "elbow", {"feature_set": "all", "space": "compressed"}, 2.0),
         *table_1_rows("paper", (0.157, 0.053, 0.24, 0.507)),
@@ -52,7 +52,7 @@ def all_rows() -> list[Row]:
     for epoch, error in ((1, 0.2), (2, 0.1)):
         about = {"feature_set": "all", "candidate": "paper", "epoch": str(epoch)}
         rows += [
-            ("train", "reconstruction_error", {**about, "part": p}, error) for p in ("train", "validation")
+            ("train", "reconstruction_error", {**about, "split": p}, error) for p in ("train", "validation")
         ]
     for k in (4, 15):
         for space in ("original", "compressed"):

@@ -130,11 +130,11 @@ def test_score_range(values: list[float], limits: tuple[float, float]) -> None:
 def test_candidates_carry_both_curves_by_epoch_and_the_choice() -> None:
     about = {"feature_set": "all", "candidate": "deep"}
     found = metrics(
-        ("reconstruction_error", {**about, "part": "train", "epoch": "10"}, 0.1),
-        ("reconstruction_error", {**about, "part": "train", "epoch": "9"}, 0.2),
-        ("reconstruction_error", {**about, "part": "validation", "epoch": "9"}, 0.3),
-        ("reconstruction_error", {**about, "part": "validation", "epoch": "10"}, math.nan),
-        ("reconstruction_error", {**about, "candidate": "flat", "part": "train", "epoch": "9"}, 0.4),
+        ("reconstruction_error", {**about, "split": "train", "epoch": "10"}, 0.1),
+        ("reconstruction_error", {**about, "split": "train", "epoch": "9"}, 0.2),
+        ("reconstruction_error", {**about, "split": "validation", "epoch": "9"}, 0.3),
+        ("reconstruction_error", {**about, "split": "validation", "epoch": "10"}, math.nan),
+        ("reconstruction_error", {**about, "candidate": "flat", "split": "train", "epoch": "9"}, 0.4),
         ("chosen", {**about, "model_id": "m"}, 1.0),
     )
     deep, flat = charts.candidates(found, "all")
@@ -167,6 +167,20 @@ def test_scores_leave_out_what_was_not_measured() -> None:
     assert panel.chart.y_range == (0.5, 1.0)
     assert "original: 0.52 at 4, 0.9 at 15" in panel.chart.alt
     assert charts.numbers([panel]) == [[4, 0.52], [15, 0.9]]
+
+
+def test_a_line_for_each_space_the_original_first() -> None:
+    spaces = ("unheard_of", "compressed", "original", "principal_components")
+    about = {"way": "paper", "label": "Modality", "n_clusters": "4"}
+    found = metrics(*(("homogeneity", {**about, "space": space}, 0.5) for space in spaces))
+    (panel,) = charts.scores(found, "Modality")["paper"]
+    lines = [(line.label, line.style) for line in panel.chart.lines]
+    assert lines == [
+        ("original", "dashed"),
+        ("compressed", "solid"),
+        ("principal components", "solid"),
+        ("unheard_of", "solid"),
+    ]
 
 
 def test_numbers_say_none_where_a_line_has_no_point() -> None:

@@ -10,6 +10,7 @@ import pytest
 from tests.unit.report.report_data import (
     CANARY,
     EVALUATION,
+    Row,
     all_rows,
     embeddings,
     full,
@@ -61,6 +62,11 @@ def html() -> str:
 
 def text_of(html: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html.split("</style>")[-1]))
+
+
+def cards_of(html: str) -> str:
+    """The words of the section with the cluster cards."""
+    return text_of(html[html.index('id="clusters"') : html.index('id="map"')])
 
 
 def test_the_structure_is_sound(html: str) -> None:
@@ -187,7 +193,9 @@ def test_clusters_without_test_rows_are_said_to_be_missing() -> None:
     )
     rows = [(j, n, labels, 3.0 if n == "elbow" else v) for j, n, labels, v in all_rows()]
     said = text_of(page.render(replace(full(), metrics=metrics_table(rows))))
-    assert "2 of the 3 clusters of the compressed data at the elbow have instances in the test part. " in said
+    assert (
+        "2 of the 3 clusters of the compressed data at the elbow have instances in the test split. " in said
+    )
     assert "They are shown by these, the largest first. A telling tag" in said
 
 
@@ -203,9 +211,53 @@ def test_no_elbow_one_modality_and_undefined_values() -> None:
     html = page.render(one)
     Structure(html)
     assert "no elbow" in html
+    assert "No elbow: the sum of squared distances of the compressed data falls" in cards_of(html)
+    assert "The cards show K = 15, the middle one of the 2 numbers of clusters that were" in cards_of(html)
+    assert "2 of the 15 clusters of the compressed data have instances in the test" in cards_of(html)
     assert not re.search(r"\bnan\b", text_of(html).lower())
     assert "is not measured yet" in html
     assert "5 rows" in html  # parsed files and rows differ: said as a warning
+
+
+def test_with_an_elbow_the_cards_say_nothing_of_the_middle(html: str) -> None:
+    assert "The 2 clusters of the compressed data at the elbow" in cards_of(html)
+    assert "No elbow" not in cards_of(html)
+    assert "The cards show K" not in cards_of(html)
+
+
+def test_an_elbow_that_was_not_looked_for_is_not_missed() -> None:
+    rows = [row for row in all_rows() if row[0] != "cluster"]
+    html = page.render(replace(full(), metrics=metrics_table(rows)))
+    assert "Cluster 1" in text_of(html)
+    assert "elbow" not in cards_of(html).lower()
+
+
+def test_models_beside_the_papers_change_no_number_that_the_page_leads_with(html: str) -> None:
+    """A PCA of all features, an autoencoder of others, and spaces that no release before this one knew."""
+    rows: list[Row] = [
+        ("train", "bottleneck", {"feature_set": "all", "kind": "pca", "model_id": "n"}, 7.0),
+        ("fit_features", "width", {"feature_set": "of_images"}, 9.0),
+        ("cluster", "elbow", {"feature_set": "all", "space": "principal_components"}, 4.0),
+        ("cluster", "elbow", {"feature_set": "of_images", "space": "pixels"}, 4.0),
+    ]
+    for k in (4, 15):
+        about = {"feature_set": "all", "space": "principal_components", "n_clusters": str(k)}
+        rows += [
+            ("cluster", "sum_of_squared_distances", about, 50.0 / k),
+            (
+                "cluster",
+                "sum_of_squared_distances",
+                {**about, "feature_set": "of_images", "space": "pixels"},
+                1.0,
+            ),
+        ]
+    more = page.render(replace(full(), metrics=metrics_table([*all_rows(), *rows])))
+    Structure(more)
+    first = (found[: found.index("<nav")] for found in (html, more))
+    assert len(set(first)) == 1
+    assert "All features, principal components" in more
+    assert "of_images, pixels" in more
+    assert "All features, principal components" not in html
 
 
 def test_long_lists_end_with_how_many_more() -> None:

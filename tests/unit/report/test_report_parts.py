@@ -8,7 +8,8 @@ import pyarrow as pa
 import pytest
 from tests.unit.report.report_data import all_rows, embeddings, metrics_table, runs_table
 
-from dicomae.codes import FileStatus, Reason
+from dicomae.codes import FeatureSet, FileStatus, Reason, Space
+from dicomae.evaluation.comparison import WAYS
 from dicomae.report import clusters, embedding_map, palette, provenance, wording
 from dicomae.report.data import Metrics
 
@@ -18,11 +19,11 @@ def test_cards_are_sorted_and_what_is_left_is_others() -> None:
     rows = [*all_rows(), ("evaluate", "cluster_share", {**share, "value": "CHEST"}, 0.6)]
     large, small = clusters.cards(Metrics(metrics_table(rows)))
     assert (large.cluster, large.size, large.share, small.cluster) == (1, 90.0, 0.75, 0)
-    assert [(part.value, round(part.share, 6)) for part in large.body_parts] == [
+    assert [(one.value, round(one.share, 6)) for one in large.body_parts] == [
         ("CHEST", 0.6),
         ("others", 0.4),
     ]
-    assert [part.value for part in large.modalities] == ["CT", "MR"]
+    assert [one.value for one in large.modalities] == ["CT", "MR"]
     assert [tag.feature for tag in large.telling] == ["Manufacturer", "KVP"]
     assert small.body_parts == []
 
@@ -139,6 +140,24 @@ def test_signs_and_thousands() -> None:
         "+0.500",
         "1,234,567",
     )
+
+
+def test_every_way_set_of_features_and_space_is_explained() -> None:
+    names = [way.name for way in WAYS]
+    assert names == list(wording.WAY) == list(wording.WAY_EXPLAINED)
+    assert set(wording.FEATURE_SET) == set(FeatureSet)
+    assert set(wording.SPACE) == set(Space)
+
+
+@pytest.mark.parametrize(
+    ("n_clusters", "tried", "text"),
+    [
+        (30, 12, "The cards show K = 30, the middle one of the 12 numbers of clusters that were tried."),
+        (4, 1, "The cards show K = 4, the only number of clusters that was tried."),
+    ],
+)
+def test_without_an_elbow_the_number_of_clusters_is_explained(n_clusters: int, tried: int, text: str) -> None:
+    assert wording.no_elbow(n_clusters, tried) == text
 
 
 def test_every_reason_and_status_of_a_file_is_explained() -> None:
