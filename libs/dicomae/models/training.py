@@ -1,4 +1,4 @@
-"""Training of the autoencoder's candidates, and the choice among them."""
+"""The training of the autoencoder's candidates, and the choice among them."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +23,13 @@ _ERROR_ROWS = 1024  # rows of a chunk when errors are measured
 
 @dataclass(frozen=True)
 class EpochErrors:
-    """Mean squared errors after an epoch (counted from 1), both measured on the model as it then is."""
+    """Mean squared errors after an epoch, of the model as it then is; epochs are counted from 1.
+
+    Examples
+    --------
+    >>> EpochErrors(1, train=0.03, validation=math.nan).finite
+    False
+    """
 
     epoch: int
     train: float
@@ -43,8 +49,8 @@ class Trained:
     ----------
     candidate : what was tried.
     model : as it is after the last epoch, in evaluation mode.
-    curves : finite errors, an entry an epoch.
-    diverged_at : epoch after which an error was no finite number, where training stopped; else null.
+    curves : the errors after each epoch, all finite.
+    diverged_at : the epoch after which an error was not finite, and training stopped; None for no such.
     """
 
     candidate: Candidate
@@ -72,9 +78,9 @@ def train_candidate(
 ) -> Trained:
     """`candidate` trained by Adam on the mean squared error; the same input gives the same bits.
 
-    Bits are the same on one machine for the same `config.threads`. A last batch of one row, which
-    batch normalisation cannot take, joins the batch before; fewer rows than a batch are one batch.
-    The global random state and torch's settings are restored at the end.
+    Bits are the same on one machine for the same `config.threads`. Batch normalisation cannot take a
+    batch of one row, so a last batch of one joins the batch before it. Fewer rows than `batch_size`
+    are one batch. The global random state and torch's settings are restored at the end.
 
     Parameters
     ----------
@@ -87,6 +93,17 @@ def train_candidate(
     UsageError
         Fewer than two rows to train on or none to validate, widths that differ, a value that is not
         finite, no epoch, a batch size below 2.
+
+    Examples
+    --------
+    >>> X = np.random.default_rng(0).random((64, 30), dtype=np.float32)
+    >>> small = Candidate("small", hidden=(20,), bottleneck=0.1, learning_rate=0.001)
+    >>> config = TrainingConfig(
+    ...     epochs=2, batch_size=32, negative_slope=0.01, threads=1, seed=7, candidates=(small,)
+    ... )
+    >>> trained = train_candidate(X, X, small, config)
+    >>> [errors.epoch for errors in trained.curves], trained.model.config.bottleneck
+    ([1, 2], 3)
     """
     _check(X_train, X_validation, config)
     with _repeatable(config.threads, config.seed):
@@ -113,15 +130,22 @@ def train_candidate(
 
 
 def architecture(candidate: Candidate, width: int, negative_slope: float) -> AutoencoderConfig:
-    """The shape that `candidate` has for an input of `width` columns."""
+    """The shape that `candidate` has for an input of `width` columns.
+
+    Examples
+    --------
+    >>> paper = Candidate("paper", hidden=(256, 128, 64), bottleneck=0.1, learning_rate=0.001)
+    >>> architecture(paper, width=565, negative_slope=0.01)
+    AutoencoderConfig(width=565, hidden=(256, 128, 64), bottleneck=56, negative_slope=0.01)
+    """
     bottleneck = bottleneck_size(width, candidate.bottleneck)
     return AutoencoderConfig(width, candidate.hidden, bottleneck, negative_slope)
 
 
 def choose(trained: Sequence[Trained], width: int) -> Trained:
-    """The lowest validation error among bottlenecks of at most 10 % of `width`; of equals the first.
+    """The candidate with the lowest validation error; of several, the first.
 
-    A width below 10 allows a bottleneck of 1.
+    Only bottlenecks of at most 10 % of `width` can be chosen. A width below 10 allows a bottleneck of 1.
 
     Raises
     ------
@@ -129,6 +153,17 @@ def choose(trained: Sequence[Trained], width: int) -> Trained:
         Every bottleneck is wider.
     JobError
         Every candidate that is narrow enough diverged.
+
+    Examples
+    --------
+    >>> small = Candidate("small", (20,), bottleneck=0.1, learning_rate=0.001)
+    >>> wide = Candidate("wide", (20,), bottleneck=0.5, learning_rate=0.001)
+    >>> trained = [
+    ...     Trained(candidate, TagAutoencoder(architecture(candidate, 30, 0.01)), (errors,), None)
+    ...     for candidate, errors in ((small, EpochErrors(1, 0.2, 0.3)), (wide, EpochErrors(1, 0.1, 0.1)))
+    ... ]
+    >>> choose(trained, width=30).candidate.name
+    'small'
     """
     limit = bottleneck_size(width, MAXIMUM_SHARE)
     narrow = [t for t in trained if t.model.config.bottleneck <= limit]
@@ -145,7 +180,19 @@ def choose(trained: Sequence[Trained], width: int) -> Trained:
 
 
 def as_manifest(chosen: Trained, trained: Sequence[Trained], config: TrainingConfig) -> dict[str, Any]:
-    """What a model directory says of its training, ready for JSON: the choice and all curves."""
+    """What a model's folder says of its training, ready for JSON: the choice and all curves.
+
+    Examples
+    --------
+    >>> small = Candidate("small", (20,), bottleneck=0.1, learning_rate=0.001)
+    >>> config = TrainingConfig(
+    ...     epochs=1, batch_size=32, negative_slope=0.01, threads=1, seed=7, candidates=(small,)
+    ... )
+    >>> model = TagAutoencoder(architecture(small, 30, 0.01))
+    >>> one = Trained(small, model, (EpochErrors(1, train=0.2, validation=0.3),), diverged_at=None)
+    >>> as_manifest(one, [one], config)["candidates"][0]["curves"]
+    [{'epoch': 1, 'train': 0.2, 'validation': 0.3}]
+    """
     return {
         "candidate": asdict(chosen.candidate),
         "training": asdict(config),
@@ -190,16 +237,18 @@ def _mean_error(model: TagAutoencoder, X: Floats) -> float:
 
 
 def _check(X_train: Floats, X_validation: Floats, config: TrainingConfig) -> None:
-    for part, X, least in (("training", X_train, 2), ("validation", X_validation, 1)):
+    for split, X, least in (("training", X_train, 2), ("validation", X_validation, 1)):
         if X.ndim != 2 or X.dtype != np.float32 or X.shape[1] != X_train.shape[1]:
-            raise UsageError(f"the {part} part must be float32 (n, width), not {X.dtype} of shape {X.shape}")
+            raise UsageError(
+                f"the {split} split must be float32 (n, width), not {X.dtype} of shape {X.shape}"
+            )
         if len(X) < least:
             raise UsageError(
-                f"the {part} part has {len(X)} rows, at least {least} are needed; "
+                f"the {split} split has {len(X)} rows, at least {least} are needed; "
                 "take a larger sample or other shares in [sample]"
             )
         if not np.isfinite(X).all():
-            raise UsageError(f"the {part} part holds values that are NaN or infinite; encode it anew")
+            raise UsageError(f"the {split} split holds values that are NaN or infinite; encode it anew")
     for key, value, least in (
         ("epochs", config.epochs, 1),
         ("batch_size", config.batch_size, 2),

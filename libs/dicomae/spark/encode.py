@@ -38,7 +38,7 @@ def encode(headers: DataFrame, spec: FeatureSpec) -> DataFrame:
 def of_split(
     spark: SparkSession, root: Path, spec: FeatureSpec, split: str
 ) -> tuple[list[str], npt.NDArray[np.float32]]:
-    """A part of the sample on the driver: SOPInstanceUIDs in order, and their X (n, width)."""
+    """A split of the sample on the driver: SOPInstanceUIDs in order, and their X (n, width)."""
     chosen = frames.read(spark, root, SAMPLE).where(F.col("split") == split)
     headers = frames.read(spark, root, HEADERS).join(
         chosen.select("SOPInstanceUID"), "SOPInstanceUID", how="left_semi"
@@ -48,7 +48,7 @@ def of_split(
 
 
 def training_rows(spark: SparkSession, root: Path, keys: Sequence[str]) -> pa.Table:
-    """Rows of the training part on the driver, ordered by UID: `COLUMNS`, the elements `keys`, PatientID."""
+    """Rows of the training split on the driver, ordered by UID: `COLUMNS`, the elements `keys`, PatientID."""
     train = frames.read(spark, root, SAMPLE).where(F.col("split") == "train")
     headers = frames.read(spark, root, HEADERS).join(train, "SOPInstanceUID", how="left_semi")
     kept = F.map_filter("elements", lambda key, _: key.isin(*keys))

@@ -90,10 +90,10 @@ def test_curves_are_the_errors_of_the_model_as_it_is() -> None:
     trained = train_candidate(X, V, CANDIDATE, CONFIG)
     assert not trained.model.training
     assert [errors.epoch for errors in trained.curves] == [1, 2, 3]
-    for part, measured in ((X, trained.curves[-1].train), (V, trained.curves[-1].validation)):
+    for rows, measured in ((X, trained.curves[-1].train), (V, trained.curves[-1].validation)):
         with torch.inference_mode():
-            reconstruction = trained.model(torch.from_numpy(part)).numpy()
-        expected = ((reconstruction.astype(np.float64) - part) ** 2).mean()
+            reconstruction = trained.model(torch.from_numpy(rows)).numpy()
+        expected = ((reconstruction.astype(np.float64) - rows) ** 2).mean()
         assert measured == pytest.approx(expected, rel=1e-5)
 
 
@@ -154,15 +154,15 @@ def _with(value: float) -> np.ndarray:
 @pytest.mark.parametrize(
     ("X", "V", "message"),
     [
-        (_rows(1), _rows(9), "training part has 1 rows"),
-        (_rows(0), _rows(9), "training part has 0 rows"),
-        (_rows(40), _rows(0), "validation part has 0 rows"),
-        (_with(np.nan), _rows(9), "training part holds values"),
-        (_with(np.inf), _rows(9), "training part holds values"),
-        (_rows(40), _with(np.nan), "validation part holds values"),
-        (_rows(40), _rows(9, 39), "validation part must be"),
-        (_rows(40).astype(np.float64), _rows(9), "training part must be"),
-        (_rows(40)[0], _rows(9), "training part must be"),
+        (_rows(1), _rows(9), "training split has 1 rows"),
+        (_rows(0), _rows(9), "training split has 0 rows"),
+        (_rows(40), _rows(0), "validation split has 0 rows"),
+        (_with(np.nan), _rows(9), "training split holds values"),
+        (_with(np.inf), _rows(9), "training split holds values"),
+        (_rows(40), _with(np.nan), "validation split holds values"),
+        (_rows(40), _rows(9, 39), "validation split must be"),
+        (_rows(40).astype(np.float64), _rows(9), "training split must be"),
+        (_rows(40)[0], _rows(9), "training split must be"),
     ],
 )
 def test_unusable_rows_are_refused(X: np.ndarray, V: np.ndarray, message: str) -> None:
