@@ -1,12 +1,13 @@
 """What README.md and docs/ say is so: links, names, columns, commands, and every query of docs/tables.md."""
 
-import argparse
 import importlib
 import re
 import shlex
 import tomllib
+from argparse import ArgumentParser, Namespace
 from dataclasses import fields
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import documented
@@ -228,24 +229,31 @@ def test_configurations_can_be_loaded(page: Path, tmp_path: Path) -> None:
 
 
 @every_page
-def test_commands_of_jobs_are_accepted(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commands_are_accepted(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(HOME / "jobs"))
     for block in documented.blocks(page):
         if block.language == "sh":
             for name, arguments in _calls(block.text):
-                module = importlib.import_module(name)
-                parser = job._parser(module.__doc__ or "", getattr(module, "add_arguments", None))
-                assert isinstance(parser.parse_args(arguments), argparse.Namespace)
+                assert isinstance(_parser(importlib.import_module(name)).parse_args(arguments), Namespace)
+
+
+def _parser(module: ModuleType) -> ArgumentParser:
+    """Of a job, or of a command that makes synthetic data."""
+    if hasattr(module, "JOB") or hasattr(module, "JOBS"):
+        return job._parser(module.__doc__ or "", getattr(module, "add_arguments", None))
+    made: ArgumentParser = module._parser()
+    return made
 
 
 def _calls(text: str) -> list[tuple[str, list[str]]]:
-    """Names of jobs that a block of shell calls, each with its arguments."""
+    """Modules that a block of shell calls, each with its arguments."""
     calls = []
     for line in text.replace("\\\n", " ").splitlines():
-        found = re.search(r"jobs/(\w+)\.py(.*)", line)
-        if found and found[1] != "X":
-            arguments, *_ = re.split(r" 2?>| \| ", found[2])
-            calls.append((found[1], shlex.split(arguments, comments=True)))
+        found = re.search(r"(?:jobs/(\w+)\.py|-m (dicomae[\w.]*))(.*)", line)
+        if found:
+            arguments, *_ = re.split(r" 2?>| \| ", found[3])
+            module = {"dicomae.synth": "dicomae.synth.__main__"}.get(found[2], found[1] or found[2])
+            calls.append((module, shlex.split(arguments, comments=True)))
     return calls
 
 
