@@ -1,13 +1,11 @@
 """What README.md and docs/ say is so: links, names, columns, commands, and every query of docs/tables.md."""
 
-import importlib
 import re
-import shlex
+import runpy
+import sys
 import tomllib
-from argparse import ArgumentParser, Namespace
 from dataclasses import fields
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import documented
@@ -19,7 +17,6 @@ from documented import HOME, PAGES, README, TABLES_PAGE
 from dicomae import config, tables
 from dicomae.codes import FileStatus, Reason
 from dicomae.header_tables import column_map
-from dicomae.runtime import job
 
 QUESTIONS = list(documented.ANSWERS)
 COLUMNS = {table.name: table for table in tables.ALL}
@@ -182,10 +179,11 @@ def test_all_jobs_are_described() -> None:
     assert sorted([*described, "experiment"]) == sorted(path.stem for path in (HOME / "jobs").glob("*.py"))
 
 
-def test_exit_codes_are_those_of_the_jobs() -> None:
+def test_exit_codes_are_those_of_the_jobs(capsys: pytest.CaptureFixture[str]) -> None:
     operations = HOME / "docs" / "operations.md"
     described = documented.first_column(documented.sections(operations)["Exit codes"])
-    assert described == re.findall(r"(\d) ", job.EXIT_CODES)
+    told = _help(HOME / "jobs" / "ingest.py", capsys).rpartition("exit codes: ")[2]
+    assert described == re.findall(r"(\d) ", told)
 
 
 def test_all_configuration_files_are_described() -> None:
@@ -229,32 +227,42 @@ def test_configurations_can_be_loaded(page: Path, tmp_path: Path) -> None:
 
 
 @every_page
-def test_commands_are_accepted(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(HOME / "jobs"))
+def test_options_of_commands_exist(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for block in documented.blocks(page):
         if block.language == "sh":
-            for name, arguments in _calls(block.text):
-                assert isinstance(_parser(importlib.import_module(name)).parse_args(arguments), Namespace)
+            for command, options in _calls(block.text):
+                told = _help(command, capsys).partition("options:")[2]
+                assert options <= set(re.findall(r"--[a-z-]+", told)), command
 
 
-def _parser(module: ModuleType) -> ArgumentParser:
-    """Of a job, or of a command that makes synthetic data."""
-    if hasattr(module, "JOB") or hasattr(module, "JOBS"):
-        return job._parser(module.__doc__ or "", getattr(module, "add_arguments", None))
-    made: ArgumentParser = module._parser()
-    return made
-
-
-def _calls(text: str) -> list[tuple[str, list[str]]]:
-    """Modules that a block of shell calls, each with its arguments."""
+def _calls(text: str) -> list[tuple[Path, set[str]]]:
+    """Files of the commands of ours that a block of shell calls, each with its options."""
     calls = []
     for line in text.replace("\\\n", " ").splitlines():
-        found = re.search(r"(?:jobs/(\w+)\.py|-m (dicomae[\w.]*))(.*)", line)
+        found = re.search(r"(jobs/\w+\.py|-m dicomae[\w.]*)(.*)", line)
         if found:
-            arguments, *_ = re.split(r" 2?>| \| ", found[3])
-            module = {"dicomae.synth": "dicomae.synth.__main__"}.get(found[2], found[1] or found[2])
-            calls.append((module, shlex.split(arguments, comments=True)))
+            calls.append((_file_of(found[1]), set(re.findall(r"(?<!\S)--[a-z-]+", found[2]))))
     return calls
+
+
+def _file_of(command: str) -> Path:
+    if not command.startswith("-m "):
+        return HOME / command
+    place = HOME / "libs" / command.removeprefix("-m ").replace(".", "/")
+    return place / "__main__.py" if place.is_dir() else place.with_suffix(".py")
+
+
+def _help(command: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    """What a command prints for `--help`."""
+    arguments, path = sys.argv, list(sys.path)
+    sys.argv = [str(command), "--help"]
+    sys.path.insert(0, str(command.parent))
+    try:
+        with pytest.raises(SystemExit, match="0"):
+            runpy.run_path(str(command), run_name="__main__")
+    finally:
+        sys.argv, sys.path[:] = arguments, path
+    return capsys.readouterr().out
 
 
 def test_the_readme_is_short() -> None:
