@@ -23,15 +23,21 @@ def columns(values: pa.StringArray, places: npt.NDArray[np.int64]) -> dict[str, 
     places : int64 (n_rows, n_promoted), of the elements `keybook.PROMOTED`. A column of text takes any text:
         give -1 for an element whose VR is none of text, since `[64 bytes]` is no identifier.
     """
-    n_rows, flat = len(places), places.T.ravel()
-    taken = values.take(pa.array(flat, mask=flat < 0))  # one column after the other, all by one call
-    texts = {name: taken.slice(i * n_rows, n_rows) for i, name in enumerate(keybook.PROMOTED)}
-    centre, width = (texts.pop(name).is_valid() for name in keybook.WINDOW)
+    flat = places.T.ravel()  # one column after the other, so that one call takes them all
+    taken = values.take(pa.array(flat, mask=flat < 0))
+    n_texts, n_integers = len(keybook.TEXTS) * len(places), len(tables.PROMOTED_INTEGER) * len(places)
+    centre, width = _cut(taken.slice(n_texts + n_integers), keybook.WINDOW).values()
     return {
-        **texts,
-        **{name: integers(texts[name]) for name in tables.PROMOTED_INTEGER},
-        "has_window": pc.and_(centre, width),
+        **_cut(taken.slice(0, n_texts), keybook.TEXTS),
+        **_cut(integers(taken.slice(n_texts, n_integers)), tables.PROMOTED_INTEGER),
+        "has_window": pc.and_(centre.is_valid(), width.is_valid()),
     }
+
+
+def _cut(columns: pa.Array, names: tuple[str, ...]) -> dict[str, pa.Array]:
+    """Columns of equal length, by name, from one array that holds them one after the other."""
+    n_rows = len(columns) // len(names)
+    return {name: columns.slice(i * n_rows, n_rows) for i, name in enumerate(names)}
 
 
 def integers(texts: pa.StringArray) -> pa.Int32Array:
