@@ -8,14 +8,22 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from conftest import HOME
 
 from dicomae import synth, tables
+from dicomae.codes import ModelKind, Space
+from dicomae.evaluation.comparison import PAPER
+from dicomae.features import elements
+from dicomae.features.spec import FeatureSpec
 from dicomae.lake import delta
+from dicomae.models import registry
+from dicomae.models.reductions import fit_pca
 
 # Small, so that the test takes minutes: the moments matter, not the sizes. So little needs to be filled that
 # what stands beside a canary alone is not dropped for being rare.
@@ -191,6 +199,48 @@ def test_no_patient_is_in_what_was_learned(undisturbed: tuple[dict[str, Any], st
     specs = list(root.glob("registry/*/spec.json"))
     assert specs
     assert not any(synth.CANARY_ID_PREFIX in spec.read_text(encoding="utf-8") for spec in specs)
+
+
+def _add_pca(root: Path) -> str:
+    """Place a PCA of all features beside the autoencoder of all features, as wide; its id."""
+    rows = tables.model_rows(delta.read_small(root, tables.MODELS))
+    (beside,) = (row for row in rows if row.key == PAPER.model)
+    spec_json = registry.load(root / "registry", beside.model_id).spec_json
+    headers = delta.read_small(root, tables.HEADERS, list(elements.COLUMNS)).combine_chunks()
+    X = FeatureSpec.from_json(spec_json).encode(headers.to_batches()[0]).X
+    model_id = registry.save(root / "registry", fit_pca(X, beside.bottleneck), {}, spec_json)
+    added = replace(beside, kind=ModelKind.PCA, model_id=model_id, candidate="pca")
+    written = [asdict(row) for row in (*rows, added)]
+    assert delta.replace(root, tables.MODELS, pa.Table.from_pylist(written, schema=tables.MODELS.schema))
+    return model_id
+
+
+def test_a_second_kind_of_model_goes_all_the_way_and_changes_nothing_of_the_first(
+    undisturbed: tuple[dict[str, Any], str], place: Path
+) -> None:
+    root = place / "second"
+    shutil.copytree(place / "undisturbed", root)
+    before = {name: set(rows) for name, rows in _contents(root)}
+    model_id = _add_pca(root)
+    names = ("embed", "cluster", "evaluate", "report")
+    jobs = ", ".join(f"{name}.JOB" for name in names)
+    program = f"import sys, {', '.join(names)}; sys.exit({names[0]}.main([{jobs}], '', report.add_arguments))"
+    call = [sys.executable, "-c", program, "--tables", str(root), "--conf-file", str(place / "conf.toml")]
+    path = os.pathsep.join([str(HOME / "jobs"), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        call, check=False, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path}
+    )
+    assert done.returncode == 0, done.stderr
+    after = {name: set(rows) for name, rows in _contents(root)}
+    assert {name for name in before if before[name] - after[name]} == set()
+    assert {name for name in before if after[name] - before[name]} == {
+        "models", "embeddings", "medoids", "assignments", "metrics",
+    }  # fmt: skip
+    spaces = {Space.ORIGINAL, Space.PRINCIPAL_COMPONENTS}
+    for table in (tables.MEDOIDS, tables.ASSIGNMENTS):
+        rows = delta.read_small(root, table, ["model_id", "space"]).to_pylist()
+        assert {row["space"] for row in rows if row["model_id"] == model_id} == spaces
+    assert "All features, principal components" in (root / "report.html").read_text(encoding="utf-8")
 
 
 def test_more_clusters_than_instances_are_a_bad_call(
