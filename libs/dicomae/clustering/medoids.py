@@ -1,7 +1,6 @@
 """Medoids in every space of a model: fitted on a split, their sums for each K, and the nearest of each row.
 
-Rows of `medoids` and of `assignments` are made here; where they are read from and written to is the
-adapters' matter.
+Rows of `medoids` and of `assignments` are made here. The adapters read what goes in, and write them.
 """
 
 from collections.abc import Callable, Mapping, Sequence

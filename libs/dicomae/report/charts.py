@@ -33,7 +33,7 @@ class Candidate:
 
 
 def candidates(metrics: Metrics, feature_set: str) -> list[Candidate]:
-    """The candidates in the order in which they were trained; without any error recorded: none."""
+    """The candidates in the order of their training; one whose errors were not recorded is left out."""
     chosen = metrics.label_values("chosen", "candidate", feature_set=feature_set)[-1:]
     found = []
     for name in metrics.label_values("reconstruction_error", "candidate", feature_set=feature_set):
@@ -48,7 +48,7 @@ def candidates(metrics: Metrics, feature_set: str) -> list[Candidate]:
 
 
 def training(tried: Sequence[Candidate]) -> Chart:
-    """Error by epoch, validation drawn through and training dotted; the winner carries the accent."""
+    """Error by epoch: validation a solid line, training a dotted one; the chosen candidate is coloured."""
     lines = [line for candidate in tried for line in _curves(candidate) if line.points]
     positive = all(y > 0 for line in lines for _, y in line.points)
     alt = f"Reconstruction error by epoch. {_ends([line for line in lines if line.label])}"
@@ -109,7 +109,7 @@ def distances(metrics: Metrics, feature_set: str) -> list[Panel]:
 
 
 def numbers(panels: Sequence[Panel]) -> list[list[float | None]]:
-    """The numbers behind panels: a row for each x, with each line's y (None where it has none)."""
+    """The numbers behind panels: a row for each x, with the y of each line; None when a line has no y."""
     lines = [dict(line.points) for panel in panels for line in panel.chart.lines]
     return [[x, *(line.get(x) for line in lines)] for x in sorted({x for line in lines for x in line})]
 

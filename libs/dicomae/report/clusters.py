@@ -54,7 +54,7 @@ class TellingTag:
 
     @property
     def word(self) -> str:
-        """The category, or on which side of the whole the number lies."""
+        """The category; for a number, whether it is high or low beside that of all rows."""
         if self.category is not None:
             return self.category or "empty"
         return "high" if self.inside > (self.overall or 0.0) else "low"

@@ -59,14 +59,14 @@ def table_1(metrics: Metrics) -> dict[str, list[Row]]:
 
 @dataclass(frozen=True)
 class Answer:
-    """The experiment's outcome: one sentence, and the figures that it rests on ("" before there are any)."""
+    """The experiment's outcome: one sentence, and its evidence; "" before anything was measured."""
 
     sentence: str
     evidence: str
 
 
 def answer(metrics: Metrics, evaluation: EvaluationConfig) -> Answer:
-    """Whether the compressed data cluster as the original does, by the paper's way and test."""
+    """Whether compressed data cluster as original data do, by the paper's way and test."""
     tested = _tested(metrics, PAPER)
     if not tested:
         return Answer("Whether compressed headers cluster as the original ones do is not measured yet.", "")
@@ -104,7 +104,10 @@ def _shift(row: Row) -> str:
 
 
 def _evidence(metrics: Metrics, evaluation: EvaluationConfig) -> str:
-    """p-values, and what the test of equivalence adds: no difference found is no proof that there is none."""
+    """The p-values, and what the test of equivalence adds.
+
+    A test that finds no difference does not prove that there is none.
+    """
     tested = _tested(metrics, PAPER)
     low, high = (wording.p_value(pick(p for _, p in tested)) for pick in (min, max))
     span = f"p = {low}" if low == high else f"p from {low} to {high}"

@@ -32,7 +32,7 @@ class Metrics:
         return [row for row in self._by_name.get(name, ()) if wanted <= row[0].items()]
 
     def value(self, name: str, /, **labels: str) -> float | None:
-        """Value of the last such row; None where there is none or it is not defined."""
+        """Value of the last such row; None when there is no such row, or when it is not defined."""
         rows = self.rows(name, **labels)
         return rows[-1][1] if rows else None
 
@@ -49,20 +49,20 @@ class Metrics:
 
 @dataclass(frozen=True)
 class ReportData:
-    """Everything a report shows; tables may be empty, a job that did not run leaves its rows out.
+    """Everything that a report shows; a table is empty when its job has not run.
 
     Attributes
     ----------
     title : heading of the page.
     metrics : columns of `tables.METRICS`.
-    file_status : `errors.FileStatus` -> files.
-    quarantine_reasons : `errors.Reason` -> files.
+    file_status : `codes.FileStatus` -> files.
+    quarantine_reasons : `codes.Reason` -> files.
     tag_statistics : columns of `tables.TAG_STATISTICS`, scope `sample`, decided; keys as they may be shown.
     body_part_sources : `headers.body_part_source` -> rows.
-    modalities : Modality -> rows of `headers`; those of few patients are put together as other.
+    modalities : Modality -> rows of `headers`; modalities of few patients are summed up as "other".
     sample_splits : split -> Modality -> instances.
-    embeddings : columns `embedding` (list<float32>), `Modality`, `body_part`, `cluster` (null where
-        there is no elbow); about 2,000 rows at the most. None: nothing was embedded.
+    embeddings : columns `embedding` (list<float32>), `Modality`, `body_part`, `cluster`, which is
+        null when there is no elbow; about 2,000 rows at the most. None when nothing was embedded.
     runs : columns of `tables.RUNS`; `fingerprint` and `started` are not needed.
     evaluation : alpha and equivalence margin of the tests that `metrics` holds.
     """

@@ -22,7 +22,7 @@ _NAME_GAP = 44  # between the middles of two names: the height of their letters,
 
 @dataclass(frozen=True)
 class Group:
-    """Points of one kind: `path` is SVG path data, a dot for each; `x`, `y` is where its name goes."""
+    """Points of one kind: `path` is SVG path data with a dot for each; the name stands at `x`, `y`."""
 
     name: str
     colour: str
@@ -34,7 +34,10 @@ class Group:
 
 @dataclass(frozen=True)
 class MapPanel:
-    """One colouring of the map; where `by_number` is true, colours come again and names tell groups apart."""
+    """One colouring of the map.
+
+    `by_number` : several groups have the same colour, so the numbers on the map tell them apart.
+    """
 
     heading: str
     groups: list[Group]
@@ -42,12 +45,12 @@ class MapPanel:
 
     @property
     def legend(self) -> list[Group]:
-        """The groups by size, what was put together last."""
+        """The groups by size; the group "other" comes last."""
         return sorted(self.groups, key=lambda group: group.name == _OTHERS)
 
 
 def panels(embeddings: pa.Table | None) -> list[MapPanel]:
-    """The map coloured by modality, by body part and by cluster; empty where there is nothing to draw."""
+    """The map coloured by modality, by body part and by cluster; no panel when there is nothing to draw."""
     if embeddings is None or embeddings.num_rows < _FEWEST:
         return []
     X = _matrix(embeddings.column("embedding"))
@@ -66,7 +69,9 @@ def panels(embeddings: pa.Table | None) -> list[MapPanel]:
 
 
 def project(X: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Whole places `(n, 2)` in 0 … `SIDE`: t-SNE from a start by principal components, always the same.
+    """Places `(n, 2)`, whole numbers in 0 … `SIDE`, by t-SNE; the same rows give the same places.
+
+    It starts from the first two principal components.
 
     References
     ----------
@@ -106,13 +111,13 @@ def _modality_colours(modality: Sequence[str]) -> dict[str, str]:
 
 
 def _cluster_colours(cluster: Sequence[str]) -> dict[str, str]:
-    """The colours in turn: there are more clusters than colours that can be told apart."""
+    """A colour for each cluster, in turn: there are more clusters than colours that differ clearly."""
     numbers = sorted({name for name in cluster if name != UNKNOWN}, key=int)
     return {**dict(zip(numbers, itertools.cycle(palette.CATEGORIES), strict=False)), UNKNOWN: palette.OTHER}
 
 
 def _most_frequent(values: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-    """The values with all but the most frequent ones put together, and a colour for each."""
+    """The values, rare ones replaced by "other"; and a colour for each value."""
     ranked = sorted(Counter(v for v in values if v != UNKNOWN).items(), key=lambda item: (-item[1], item[0]))
     colours = dict(zip((name for name, _ in ranked), palette.CATEGORIES, strict=False))
     return [v if v in colours else _OTHERS for v in values], {**colours, _OTHERS: palette.OTHER}
@@ -127,7 +132,10 @@ def _groups(places: NDArray[np.int64], names: Sequence[str], colours: dict[str, 
 
 
 def _group(places: NDArray[np.int64], name: str, colour: str, taken: list[NDArray[np.int64]]) -> Group:
-    """A group whose name goes to its middlemost dot that is free; `taken` are the places of names before."""
+    """A group, with its name at the dot nearest to its middle that no other name covers.
+
+    `taken` : places of the names so far; that of this group is added.
+    """
     from_middle = np.abs(places - np.median(places, axis=0)).sum(axis=1)
     near = [np.abs(places - other).max(axis=1) < _NAME_GAP for other in taken]
     hidden = np.any(near, axis=0) if near else np.zeros(len(places), np.bool_)

@@ -84,7 +84,7 @@ class Chart:
     lines : at least one of them with points.
     x_label : words under the axis of x.
     alt : what a reader who cannot see it should know.
-    y_range : limits of y; None: from the points, from 0 on where the scale is linear.
+    y_range : limits of y; None: they follow from the points, and a linear scale begins at 0.
     x_scale, y_scale : scales of the axes.
     mark : x of a vertical line, and its words.
     """
@@ -117,10 +117,10 @@ def score_range(values: Sequence[float]) -> Point:
 
 
 def spread(positions: Sequence[float], gap: float) -> list[float]:
-    """The positions, moved apart until neighbours are `gap` from each other; their order holds.
+    """The positions, moved apart until neighbours are at least `gap` from each other, in the same order.
 
-    A run of labels that touch is centred where its members wanted to be on average (pool adjacent
-    violators, the least-squares solution).
+    Labels that touch are moved as a block, whose centre is the mean of the places they were to have. This is
+    the least-squares solution (by pooling adjacent violators).
     """
     order = sorted(range(len(positions)), key=lambda i: positions[i])
     blocks: list[list[float]] = []  # wanted positions, each less its rank's share of the gaps
@@ -177,7 +177,7 @@ def _set_ticks(axes: Axes, chart: Chart) -> None:
 
 
 def _legible(measured: Sequence[float]) -> list[float]:
-    """Of the ascending values those that a logarithmic axis has room to name, the last for sure."""
+    """Those of the ascending values that a logarithmic axis has room to name; always the last."""
     kept = list(measured[-1:])
     for x in reversed(measured):
         if kept[-1] / x > 1.5:
@@ -194,7 +194,7 @@ def short(value: float) -> str:
 
 
 def _name_ends(axes: Axes, lines: Sequence[Line]) -> None:
-    """Each line's name beside its last point, so that no legend has to be looked up."""
+    """Write each line's name beside its last point, so that the chart needs no legend."""
     named = [line for line in lines if line.label and line.points]
     ends = [axes.transData.transform(line.points[-1]) for line in named]
     heights = spread([float(end[1]) for end in ends], _LABEL_GAP)

@@ -151,7 +151,7 @@ def _bars(
     colour: str = "var(--accent)",
     coloured: bool = False,
 ) -> list[Bar]:
-    """Counts by size as bars of their share in the whole, the smallest put together beyond a limit."""
+    """Counts by size, as bars of their share of the whole; the smallest beyond a limit are one bar."""
     total = sum(counts.values()) or 1
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     left = ranked[_MOST_ROWS:]
@@ -166,7 +166,7 @@ def _bars(
 
 
 def _funnel(metrics: Metrics) -> list[Bar]:
-    """From the tags that occur to the columns of the bottleneck, without the steps that were not measured."""
+    """Counts from the tags that occur to the columns of the bottleneck; steps not measured are left out."""
     steps = [
         *(
             (text, metrics.value("funnel", step=step), _PAPER_FUNNEL.get(step))
@@ -185,7 +185,7 @@ def _funnel(metrics: Metrics) -> list[Bar]:
 
 
 def _tags(data: ReportData) -> dict[str, Any]:
-    """Every tag's decision: features first, then those that came furthest, then the most filled."""
+    """Every tag's decision: features first, then the tags that were dropped late, then the most filled."""
     columns = ("key", "vr", "fill", "distinct_hll", "step", "decision", "why")
     rows = data.tag_statistics.select(columns).to_pylist()
     ranks = {step: rank for rank, step in enumerate((None, "free_text", "informative", "used", "vary"))}
@@ -194,14 +194,14 @@ def _tags(data: ReportData) -> dict[str, Any]:
 
 
 def _training(metrics: Metrics) -> dict[str, list[charts.Candidate]]:
-    """Candidates by the words for their set of features."""
+    """Words for each set of features -> the candidates that were trained on it."""
     sets = metrics.label_values("reconstruction_error", "feature_set")
     tried = {wording.FEATURE_SET.get(name, name): charts.candidates(metrics, name) for name in sets}
     return {name: found for name, found in tried.items() if found}
 
 
 def _agreement(metrics: Metrics) -> dict[str, Any]:
-    """Figures 3, 4 and 5 with the numbers behind them."""
+    """The panels of Figures 3, 4 and 5."""
     sets = dict.fromkeys(
         [PAPER.feature_set, *metrics.label_values("sum_of_squared_distances", "feature_set")]
     )

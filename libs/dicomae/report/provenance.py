@@ -9,7 +9,9 @@ _MOST_RUNS = 40
 
 
 def runs(table: pa.Table) -> dict[str, Any]:
-    """The latest runs, newest first: what they read and with what; and how many more there are.
+    """The latest runs, newest first, with the tables and the configuration that they read.
+
+    `left` counts the older runs that are not shown.
 
     Of a run's summary only the seconds are taken: the rest may name paths.
     """
@@ -34,7 +36,7 @@ def runs(table: pa.Table) -> dict[str, Any]:
 
 
 def packages(table: pa.Table) -> list[tuple[str, str]]:
-    """Package and version; several versions where runs differ."""
+    """Each package with its version; with several versions when runs differ."""
     versions: dict[str, set[str]] = {}
     for row in table.column("packages").to_pylist():
         for name, version in row or ():
