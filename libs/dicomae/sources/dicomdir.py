@@ -15,7 +15,7 @@ from pydicom.dataset import Dataset
 
 from dicomae.codes import Reason
 from dicomae.errors import UsageError
-from dicomae.sources.io_errors import READ_ERRORS
+from dicomae.sources.io_errors import READ_ERRORS, explained
 from dicomae.sources.listing import Listing, ListingFailure, list_paths
 from dicomae.sources.range_file import take
 from dicomae.sources.storage import Storage
@@ -58,8 +58,8 @@ def _found(names: "_Names", path: str, components: tuple[str, ...]) -> str | Lis
     top = posixpath.dirname(path)
     try:
         file = names.find(top, components)
-    except TimeoutError as late:
-        return posixpath.join(top, *components), Reason.TIMEOUT, str(late)
+    except _Refused as refused:
+        return posixpath.join(top, *components), refused.reason, refused.detail
     return file or (posixpath.join(top, *components), Reason.MISSING, "no such file")
 
 
@@ -90,21 +90,30 @@ def _is_name(component: str) -> bool:
     return component not in ("", ".", "..") and not set(component) & set("/\\\0")
 
 
+class _Refused(Exception):
+    """A folder that does not say which names it holds: whether a file is in it is not known."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(reason, detail)
+        self.reason, self.detail = reason, detail
+
+
 class _Names:
     """Names of a medium. Each folder is listed once."""
 
     def __init__(self, storage: Storage) -> None:
         self.storage = storage
         self.folders: dict[str, dict[str, str]] = {}
-        self.late: TimeoutError | None = None
+        self.refused: dict[str, _Refused] = {}  # by folder
+        self.late: _Refused | None = None
 
     def find(self, folder: str, components: tuple[str, ...]) -> str | None:
         """Path of a file below a folder; None where there is none.
 
         Raises
         ------
-        TimeoutError
-            The medium does not say which names it holds.
+        _Refused
+            A folder on the way does not say which names it holds.
         """
         for component in components:
             names = self._names(folder)
@@ -116,6 +125,8 @@ class _Names:
 
     def _names(self, folder: str) -> dict[str, str]:
         """Names in a folder, by themselves and folded. A name as it is takes precedence over a folded one."""
+        if folder in self.refused:
+            raise self.refused[folder]
         if folder not in self.folders:
             names = self._listed(folder)
             self.folders[folder] = {_folded(name): name for name in names} | {name: name for name in names}
@@ -128,10 +139,14 @@ class _Names:
         try:
             infos = self.storage.ask(lambda: filesystem.get_file_info(pafs.FileSelector(folder)))
         except TimeoutError as late:
-            self.late = late
-            raise
-        except READ_ERRORS:
-            return []
+            self.late = _Refused(Reason.TIMEOUT, str(late))
+            raise self.late from None
+        except READ_ERRORS as error:
+            reason, detail = explained(error)
+            if reason == Reason.MISSING:
+                return []
+            self.refused[folder] = _Refused(reason, detail)
+            raise self.refused[folder] from None
         return sorted(info.base_name for info in infos)
 
 

@@ -1,5 +1,6 @@
 """The files a DICOMDIR refers to."""
 
+import errno
 import threading
 import time
 
@@ -80,6 +81,14 @@ def test_what_gives_no_answer_is_a_failure_and_the_others_are_found(medium, sile
     assert listing.files["path"].to_pylist() == [f"{top}{name}" for name in found]
     late = [f"{top}{name}" for name in ("A/1", "B/2", "C/3") if name not in found]
     assert listing.failures == tuple((path, Reason.TIMEOUT, "no answer within 0.3 s") for path in late)
+
+
+def test_files_of_a_folder_that_refuses_are_not_missing(medium):
+    refusing = Spy(failing={"B": PermissionError(errno.EACCES, "no")})
+    listing = dicomdir.read_dicomdir(pafs.PyFileSystem(refusing), medium, TIMEOUT)
+    top = medium.removesuffix("DICOMDIR")
+    assert listing.files["path"].to_pylist() == [f"{top}A/1", f"{top}C/3"]
+    assert listing.failures == ((f"{top}B/2", Reason.PERMISSION, "PermissionError EACCES"),)
 
 
 def test_a_dicomdir_that_gives_no_answer_is_explained(medium):
