@@ -34,7 +34,7 @@ def run(context: Context) -> FitFeaturesCounts:
     statistics = delta.read_small(root, TAG_STATISTICS)
     decided = statistics.filter(pc.equal(statistics["scope"], "sample"))
     keys = decided.filter(pc.not_equal(decided["decision"], "dropped"))["key"].to_pylist()
-    with step(spark, "reading the training part"):
+    with step(spark, "reading the training split"):
         rows = encode.training_rows(spark, root, keys)
     specs = [
         spec.fit(rows, decided, config.features, name, config.funnel.labels) for name in spec.FEATURE_SETS
