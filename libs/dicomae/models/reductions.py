@@ -62,6 +62,11 @@ class PrincipalComponents:
     ----------
     mean : float32 `(width,)`, of the training rows.
     components : float32 `(bottleneck, width)`, orthonormal rows, the one of the largest variance first.
+
+    Examples
+    --------
+    >>> PrincipalComponents(np.zeros(3, np.float32), np.eye(2, 3, dtype=np.float32)).config
+    PcaConfig(width=3, bottleneck=2)
     """
 
     mean: Floats

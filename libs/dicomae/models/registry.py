@@ -37,7 +37,19 @@ _FILE_LIMITS = {WEIGHTS: 1 << 32, MANIFEST: 1 << 26, SPEC: 1 << 26}  # bytes
 
 @dataclass(frozen=True)
 class Saved:
-    """A model as `load` finds it; `weights` are what `from_bytes` of its kind takes."""
+    """A model as `load` finds it; `weights` are what `from_bytes` of its kind takes.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from dicomae.models.reductions import fit_pca
+    >>> model = fit_pca(np.eye(3, dtype=np.float32), n_components=1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     saved = load(Path(folder), save(Path(folder), model, {}, spec_json="{}"))
+    >>> isinstance(saved, Saved), saved.kind
+    (True, <ModelKind.PCA: 'pca'>)
+    """
 
     model_id: str
     kind: ModelKind

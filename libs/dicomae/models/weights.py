@@ -61,6 +61,14 @@ def read_shape(data: bytes, kind: ModelKind, build: Callable[[Any], Shape]) -> S
 
 
 def check_size(data: bytes, tensors: int) -> None:
-    """Raise UsageError when `data` is longer than the header's limit and `tensors` bytes together."""
+    """Raise UsageError when `data` is longer than the header's limit and `tensors` bytes together.
+
+    Examples
+    --------
+    >>> check_size(bytes(HEADER_LIMIT + 5), tensors=4)
+    Traceback (most recent call last):
+    ...
+    dicomae.errors.UsageError: 1048581 bytes of weights, where the model's shape takes 4
+    """
     if len(data) > tensors + HEADER_LIMIT:
         raise UsageError(f"{len(data)} bytes of weights, where the model's shape takes {tensors}")
