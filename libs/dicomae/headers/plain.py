@@ -33,7 +33,7 @@ _INTEGER = re.compile(r"[+-]?[0-9]{1,10}")
 
 
 def parse_headers(buffers: Sequence[bytes], complete: Sequence[bool], flatten: Sequence[str]) -> HeaderBatch:
-    """As `header.parse_headers`, one file after the other, for what the kernel leaves."""
+    """As `parse.parse_headers`, one file after the other, for what the kernel leaves."""
     rows: list[_Row] = []
     index: list[int] = []
     failures: list[Failure] = []

@@ -19,7 +19,10 @@ holder
 loser
     A file that was read, or is in `headers`, and gives way to the holder.
 silent
-    A file that was known, was to be read again, and did not answer.
+    A file that was to be read and was not there, or did not answer.
+unread
+    A known file that is silent when it is read again. It keeps its row, which gets the reason. Example:
+    `/pacs/1.dcm` is `parsed`, its disk hangs, and `files.reason` becomes `timeout`.
 
 Changes: what a listing says of a file that the ledger does not say (`changes.Change`)
 --------------------------------------------------------------------------------------

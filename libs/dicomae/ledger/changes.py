@@ -1,8 +1,10 @@
 """What has changed between a listing and the ledger: which files to read, and which rows to mark.
 
-listing ──┐
-├──► changed ──► a Parquet file of each change, below the staging folder
-files ────┘
+    listing ──┐
+              ├──► changed ──► a Parquet file of each change, below the staging folder
+    files ────┘
+
+What each change means stands in `dicomae.ledger`.
 """
 
 from collections.abc import Sequence

@@ -37,8 +37,8 @@ def _split(config: SampleConfig) -> Column:
     patient = F.coalesce("PatientID", "StudyInstanceUID", "SOPInstanceUID")
     who = patient if config.split_by == "patient" else F.col("SOPInstanceUID")
     position = F.pmod(_hash(config.seed + 1, who), F.lit(_BUCKETS)) / _BUCKETS
-    part = F.when(position < config.train, "train")
-    return part.when(position < config.train + config.validation, "validation").otherwise("test")
+    split = F.when(position < config.train, "train")
+    return split.when(position < config.train + config.validation, "validation").otherwise("test")
 
 
 def _hash(seed: int, column: Column) -> Column:
