@@ -4,28 +4,19 @@
 """
 
 import sys
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 
 import pyarrow as pa
 
 from dicomae.features.spec import FeatureSpec
 from dicomae.lake import delta, runs
 from dicomae.models import registry, training
+from dicomae.models.chosen import Chosen, model_row
+from dicomae.models.chosen import metrics as chosen_metrics
 from dicomae.runtime.command import main
 from dicomae.runtime.job import Context, Job
 from dicomae.spark import train
 from dicomae.tables import FEATURE_SPECS, HEADERS, METRICS, MODELS, SAMPLE, Metric, ModelRow, model_rows
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """The model that was chosen for a feature set: columns of `models`."""
-
-    model_id: str
-    candidate: str
-    width: int
-    bottleneck: int
-    validation_error: float
 
 
 @dataclass(frozen=True)
@@ -45,14 +36,11 @@ def run(context: Context) -> TrainCounts:
         chosen = training.choose(trained, spec.width)
         manifest = training.as_manifest(chosen, trained, config)
         model_id = train.save(root, context.registry, spec, chosen, manifest, context.run_id)
-        rows.append(train.row(spec, chosen, model_id, context.run_id))
-        metrics += train.metrics(trained, rows[-1])
+        rows.append(model_row(chosen, spec.feature_set, spec.spec_id, model_id, context.run_id))
+        metrics += chosen_metrics(trained, rows[-1])
     delta.replace(root, MODELS, pa.Table.from_pylist([asdict(row) for row in rows], schema=MODELS.schema))
     runs.write_metrics(root, "train", context.run_id, metrics)
-    shown = [field.name for field in fields(Chosen)]
-    return TrainCounts(
-        {row.feature_set: Chosen(**{name: getattr(row, name) for name in shown}) for row in rows}
-    )
+    return TrainCounts({row.feature_set: Chosen.of(row) for row in rows})
 
 
 def intact(context: Context) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from dicomae.codes import Space
+from dicomae.codes import ModelKind, Space
 from dicomae.evaluation.comparison import WAYS
 from dicomae.report import figures, wording
 from dicomae.report.data import Metrics
@@ -23,7 +23,7 @@ class Panel:
 
 
 @dataclass(frozen=True)
-class Candidate:
+class TriedCandidate:
     """One autoencoder that was tried: mean squared error by epoch on both splits, and whether it won."""
 
     name: str
@@ -32,9 +32,10 @@ class Candidate:
     chosen: bool
 
 
-def candidates(metrics: Metrics, feature_set: str) -> list[Candidate]:
+def candidates(metrics: Metrics, feature_set: str) -> list[TriedCandidate]:
     """The candidates in the order of their training; one whose errors were not recorded is left out."""
-    chosen = metrics.label_values("chosen", "candidate", feature_set=feature_set)[-1:]
+    kind = ModelKind.AUTOENCODER.value
+    chosen = metrics.label_values("chosen", "candidate", feature_set=feature_set, kind=kind)
     found = []
     for name in metrics.label_values("reconstruction_error", "candidate", feature_set=feature_set):
         about = {"feature_set": feature_set, "candidate": name}
@@ -43,11 +44,11 @@ def candidates(metrics: Metrics, feature_set: str) -> list[Candidate]:
             for split in ("train", "validation")
         )
         if train or validation:
-            found.append(Candidate(name, train, validation, name in chosen))
+            found.append(TriedCandidate(name, train, validation, name in chosen))
     return found
 
 
-def training(tried: Sequence[Candidate]) -> Chart:
+def training(tried: Sequence[TriedCandidate]) -> Chart:
     """Error by epoch: validation a solid line, training a dotted one; the chosen candidate is coloured."""
     lines = [line for candidate in tried for line in _curves(candidate) if line.points]
     positive = all(y > 0 for line in lines for _, y in line.points)
@@ -55,7 +56,7 @@ def training(tried: Sequence[Candidate]) -> Chart:
     return Chart(lines, "epoch", alt, y_scale="log" if positive else "linear")
 
 
-def _curves(candidate: Candidate) -> list[Line]:
+def _curves(candidate: TriedCandidate) -> list[Line]:
     colour, width = ("accent", 2.4) if candidate.chosen else ("muted", 1.3)
     return [
         Line("", candidate.train, colour, "dotted", width=width),

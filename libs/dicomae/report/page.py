@@ -193,7 +193,7 @@ def _tags(data: ReportData) -> dict[str, Any]:
     return {"rows": rows[:_MOST_TAGS], "left": max(0, len(rows) - _MOST_TAGS), "all": len(rows)}
 
 
-def _training(metrics: Metrics) -> dict[str, list[charts.Candidate]]:
+def _training(metrics: Metrics) -> dict[str, list[charts.TriedCandidate]]:
     """Words for each set of features -> the candidates that were trained on it."""
     sets = metrics.label_values("reconstruction_error", "feature_set")
     tried = {wording.FEATURE_SET.get(name, name): charts.candidates(metrics, name) for name in sets}

@@ -13,6 +13,7 @@ from dicomae.dicom.keys import shown_key
 from dicomae.evaluation.cards import MINIMUM_PATIENTS
 from dicomae.evaluation.comparison import PAPER
 from dicomae.lake import delta
+from dicomae.report import clusters
 from dicomae.report.data import Metrics, ReportData
 from dicomae.spark import frames
 from dicomae.tables import (
@@ -92,24 +93,19 @@ def _splits(sample: pa.Table) -> dict[str, dict[str, int]]:
 
 
 def _map_rows(spark: SparkSession, root: Path) -> pa.Table | None:
-    """Test rows with embedding and cluster (at the elbow's K), at most `MAP_ROWS`, without identity."""
+    """At most `MAP_ROWS` test rows without identity: embedding, and cluster of the K that the cards show."""
     models = model_rows(delta.read_small(root, MODELS))
     chosen = [model.model_id for model in models if model.key == PAPER.model]
     if not chosen:
         return None
-    k = _elbow(delta.read_small(root, METRICS))
+    shown = clusters.shown(Metrics(delta.read_small(root, METRICS)))
     sample = frames.read(spark, root, SAMPLE).where("split = 'test'").drop("run_id")
     mine = F.col("model_id") == chosen[0]
     embedded = frames.read(spark, root, EMBEDDINGS).where(mine).select("SOPInstanceUID", "embedding")
-    clusters = frames.read(spark, root, ASSIGNMENTS).where(mine & (F.col("space") == PAPER.space.value))
-    cluster = F.col("cluster")[k] if k is not None else F.lit(None).cast("int")
+    assigned = frames.read(spark, root, ASSIGNMENTS).where(mine & (F.col("space") == PAPER.space.value))
+    cluster = F.col("cluster")[shown.n_clusters] if shown is not None else F.lit(None).cast("int")
     rows = sample.join(embedded, "SOPInstanceUID", how="inner").join(
-        clusters.select("SOPInstanceUID", cluster.alias("cluster")), "SOPInstanceUID", how="left"
+        assigned.select("SOPInstanceUID", cluster.alias("cluster")), "SOPInstanceUID", how="left"
     )
     ordered = rows.orderBy(F.xxhash64("SOPInstanceUID")).limit(MAP_ROWS)
     return ordered.select("embedding", "Modality", "body_part", "cluster").toArrow()
-
-
-def _elbow(metrics: pa.Table) -> int | None:
-    found = Metrics(metrics).value("elbow", feature_set=PAPER.feature_set, space=PAPER.space)
-    return None if found is None else int(found)

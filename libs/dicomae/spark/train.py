@@ -9,11 +9,10 @@ from dicomae.config import TrainingConfig
 from dicomae.features.spec import FeatureSpec
 from dicomae.lake import delta, runs
 from dicomae.models import registry, training
-from dicomae.models.kinds import kind_of
 from dicomae.models.training import EpochErrors, Trained
 from dicomae.runtime.progress import bar, note, step
 from dicomae.spark import encode
-from dicomae.tables import FEATURE_SPECS, HEADERS, SAMPLE, TAG_STATISTICS, Metric, ModelRow
+from dicomae.tables import FEATURE_SPECS, HEADERS, SAMPLE, TAG_STATISTICS
 
 _MADE_FROM = (HEADERS, SAMPLE, TAG_STATISTICS, FEATURE_SPECS)
 
@@ -48,36 +47,6 @@ def save(
         "provenance": {"run_id": run_id, "read_versions": read_versions},
     }
     return registry.save(store, chosen.model, {**manifest, **about}, spec.to_json())
-
-
-def row(spec: FeatureSpec, chosen: Trained, model_id: str, run_id: str) -> ModelRow:
-    """The row of `MODELS` for the chosen model."""
-    return ModelRow(
-        feature_set=spec.feature_set,
-        kind=kind_of(chosen.model),
-        model_id=model_id,
-        spec_id=spec.spec_id,
-        candidate=chosen.candidate.name,
-        width=spec.width,
-        bottleneck=chosen.model.config.bottleneck,
-        validation_error=chosen.curves[-1].validation,
-        run_id=run_id,
-    )
-
-
-def metrics(trained: list[Trained], model: ModelRow) -> list[Metric]:
-    """All candidates' curves, and the choice."""
-    about = {"feature_set": model.feature_set}
-    found: list[Metric] = []
-    for one in trained:
-        for errors in one.curves:
-            labels = {**about, "candidate": one.candidate.name, "epoch": errors.epoch}
-            found.append(Metric("reconstruction_error", {**labels, "split": "train"}, errors.train))
-            found.append(Metric("reconstruction_error", {**labels, "split": "validation"}, errors.validation))
-    chosen = {**about, "kind": model.kind, "model_id": model.model_id}
-    found.append(Metric("chosen", {**chosen, "candidate": model.candidate}, 1.0))
-    found.append(Metric("bottleneck", chosen, float(model.bottleneck)))
-    return found
 
 
 def _outcome(trained: Trained) -> str:

@@ -44,7 +44,12 @@ def all_rows() -> list[Row]:
         ("fit_features", "features", {"feature_set": "all"}, 77.0),
         ("fit_features", "width", {"feature_set": "all"}, 565.0),
         ("train", "bottleneck", {"feature_set": "all", "kind": "autoencoder", "model_id": "m"}, 56.0),
-        ("train", "chosen", {"feature_set": "all", "candidate": "paper", "model_id": "m"}, 1.0),
+        (
+            "train",
+            "chosen",
+            {"feature_set": "all", "kind": "autoencoder", "candidate": "paper", "model_id": "m"},
+            1.0,
+        ),
         ("cluster", "elbow", {"feature_set": "all", "space": "compressed"}, 2.0),
         *table_1_rows("paper", (0.157, 0.053, 0.24, 0.507)),
         *table_1_rows("without_labels", (0.0001, math.nan, 0.24, None)),

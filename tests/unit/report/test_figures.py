@@ -135,10 +135,11 @@ def test_candidates_carry_both_curves_by_epoch_and_the_choice() -> None:
         ("reconstruction_error", {**about, "split": "validation", "epoch": "9"}, 0.3),
         ("reconstruction_error", {**about, "split": "validation", "epoch": "10"}, math.nan),
         ("reconstruction_error", {**about, "candidate": "flat", "split": "train", "epoch": "9"}, 0.4),
-        ("chosen", {**about, "model_id": "m"}, 1.0),
+        ("chosen", {**about, "kind": "autoencoder", "model_id": "m"}, 1.0),
+        ("chosen", {**about, "candidate": "flat", "kind": "pca", "model_id": "n"}, 1.0),
     )
     deep, flat = charts.candidates(found, "all")
-    assert deep == charts.Candidate("deep", [(9, 0.2), (10, 0.1)], [(9, 0.3)], chosen=True)
+    assert deep == charts.TriedCandidate("deep", [(9, 0.2), (10, 0.1)], [(9, 0.3)], chosen=True)
     assert (flat.name, flat.chosen) == ("flat", False)
     assert charts.candidates(found, "without_labels") == []
     drawn = charts.training([deep, flat])
@@ -147,7 +148,7 @@ def test_candidates_carry_both_curves_by_epoch_and_the_choice() -> None:
 
 
 def test_an_error_of_zero_is_drawn_on_a_linear_scale() -> None:
-    drawn = charts.training([charts.Candidate("exact", [(1, 0.0)], [(1, 0.0)], chosen=True)])
+    drawn = charts.training([charts.TriedCandidate("exact", [(1, 0.0)], [(1, 0.0)], chosen=True)])
     assert drawn.y_scale == "linear"
     assert figures.svg(drawn)
 
