@@ -7,9 +7,10 @@ The path of a member is `archive!member`, such as `/pacs/a.zip!series/1.dcm`. No
 leading slash or a newline in a name is only part of the label. Bytes that are no UTF-8 are escaped. A name
 that occurs again gets `!2`, `!3`, … at its end, in the archive's order.
 
-Folders and links are no files: what a link leads to is a member itself. A device, an encrypted member and an
-archive in the archive are failures. When an archive is damaged, the members before the damage are read, and
-the archive itself is the last row, with the reason.
+A folder is no file. A link is a failure, for what it leads to is a member itself; so are a device, a sparse
+member, an encrypted member, and an archive in the archive. A member that is called a folder or a link and
+holds a DICOM file all the same is read. When an archive is damaged, the members before the damage are read,
+and the archive itself is the last row, with the reason.
 
 An archive can be far larger inside than outside. Its members, their bytes and their ratio to the archive's
 bytes are bounded (`ReadSettings`). A zip or a tar is read in ranges, a tar.gz from its start to its end. Each
@@ -18,7 +19,7 @@ read has the same bound on time as a read of a file has; a read that takes longe
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import blake2b
 from typing import IO
@@ -31,7 +32,7 @@ from dicomae.headers.batch import Failure, HeaderBatch
 from dicomae.sources import tar_members, zip_members
 from dicomae.sources.in_flight import Wait, watched
 from dicomae.sources.listing import list_paths, listed_files
-from dicomae.sources.members import Bomb, Budget, Member, Unreachable, asked
+from dicomae.sources.members import LINK_IN_ARCHIVE, Bomb, Budget, Member, Unreachable, asked
 from dicomae.sources.range_file import RangeFile, take
 from dicomae.sources.read_settings import ReadSettings
 from dicomae.sources.reading import ByteRange, Fetched, grown_headers
@@ -41,6 +42,13 @@ BATCH_BYTES = 1 << 24  # of members that are held in memory
 
 _COMPRESSED_TAR = (".tar.gz", ".tgz")
 _ENDINGS = (".zip", ".tar", *_COMPRESSED_TAR)
+_NO_DICOM = (
+    Reason.EMPTY,
+    Reason.NOT_DICOM,
+    Reason.TRUNCATED,
+    Reason.UNREADABLE,
+    Reason.NO_INSTANCE_UID,
+)
 _Batch = tuple[pa.RecordBatch, HeaderBatch]
 
 
@@ -156,7 +164,8 @@ def _read(reading: _Reading, batch: Sequence[Member], budget: Budget) -> Iterato
 
     try:
         for headers in grown_headers(fetch, [m.size for m in batch], reading.settings):
-            yield headers.of(rows)
+            failures = tuple(_told(batch[failure.index], failure) for failure in headers.failures)
+            yield replace(headers, failures=failures).of(rows)
     finally:
         for file in opened.values():
             file.close()
@@ -181,6 +190,13 @@ def _fetched(member: Member, byte_range: ByteRange, opened: dict[int, IO[bytes]]
     except Exception as error:  # noqa: BLE001 (the per-file boundary: no member stops an archive)
         return Reason.ARCHIVE_DAMAGED, type(error).__name__
     return data
+
+
+def _told(member: Member, failure: Failure) -> Failure:
+    """Why a member was not read; of a link that holds no DICOM file, that it is a link."""
+    if member.is_link and failure.reason in _NO_DICOM:
+        return Failure(failure.index, Reason.NOT_A_FILE, LINK_IN_ARCHIVE)
+    return failure
 
 
 def _unique(reading: _Reading, path: str) -> str:

@@ -12,6 +12,7 @@ from dicomae.sources.read_settings import ReadSettings
 T = TypeVar("T")
 
 FREE_BYTES = 1 << 28  # decompressed before the ratio is looked at
+LINK_IN_ARCHIVE = "a link inside an archive, which is not followed"
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Member:
     mtime : nanoseconds since 1970; None when the archive has no possible time.
     open : gives the bytes from the start on, decompressed; None with a failure.
     held_bytes : how many of them are in memory already.
+    is_link : whether the archive calls it a link. It is one unless it holds a DICOM file all the same.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Member:
     open: Callable[[], IO[bytes]] | None = None
     failure: tuple[Reason, str] | None = None
     held_bytes: int = 0
+    is_link: bool = False
 
 
 class Bomb(Exception):
