@@ -65,6 +65,7 @@ class IngestConfig:
     files_per_part: Annotated[int, at_least(1)]  # rows of a Parquet part, at the most
     files_per_commit: Annotated[int, at_least(1)]  # after so many files what was read becomes visible
     same_uid: Literal["first", "newest"]  # which file keeps a SOPInstanceUID that others have too
+    follow_links: bool  # whether links of local folders are followed that lead out of the source
     trust_folders: bool  # whether files of a folder that has not changed are taken for unchanged
     flatten_sequences: tuple[str, ...]  # keywords of SQ elements whose first item is flattened
 

@@ -33,9 +33,10 @@ from dicomae.lake import location
 from dicomae.lake.location import Location
 from dicomae.ledger.listings import ListingRequest, ListingWriter, WholeListing
 from dicomae.runtime import progress
-from dicomae.sources import dicomdir, inventory, path_list, uris
+from dicomae.sources import dicomdir, inventory, links, path_list, uris
 from dicomae.sources.inventory_columns import Place
 from dicomae.sources.io_errors import explained
+from dicomae.sources.links import LinkRule
 from dicomae.sources.listing import Listing, list_paths
 from dicomae.sources.read_settings import ReadSettings
 
@@ -43,6 +44,7 @@ T = TypeVar("T")
 
 STANDARD_INPUT = "-"
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_OWN_TABLES = "a run would ingest its own tables"
 DICOMDIR = "DICOMDIR"  # PS3.10, section 8.6: the name is fixed
 
 
@@ -82,7 +84,7 @@ def of(arguments: Namespace, config: IngestConfig) -> Origin:
     UsageError
         Two of them exclude each other, one is missing, or one names nothing that can be opened.
     """
-    settings = ReadSettings.of(config)
+    settings, root = ReadSettings.of(config), getattr(arguments, "tables", None)
     uri, listed, table, columns = (getattr(arguments, n) for n in ("source", "inventory", "table", "columns"))
     _check_together(uri, listed, table, columns)
     if table is not None:
@@ -92,8 +94,8 @@ def of(arguments: Namespace, config: IngestConfig) -> Origin:
     if listed is not None:
         return _of_inventory(uri, listed, settings)
     if uri == STANDARD_INPUT:
-        return _of_paths(settings)
-    return _of_source(uri, settings)
+        return _of_paths(settings, root)
+    return _of_source(uri, settings, follow_links=config.follow_links, root=root)
 
 
 def _check_together(uri: str | None, listed: str | None, table: str | None, columns: Path | None) -> None:
@@ -112,15 +114,19 @@ def check_folder(uri: str) -> None:
 
 
 def check(arguments: Namespace) -> None:
-    """Raise UsageError when the tables would lie inside the source."""
-    uri, root = arguments.source, arguments.tables
-    if uri not in (None, STANDARD_INPUT) and _is_inside(root, uri):
-        raise UsageError(
-            f"--tables {root} lies inside --source {uris.shown(uri)}; a run would ingest its own tables"
-        )
+    """Raise UsageError when the tables would lie inside the source, or the source inside the tables."""
+    root = arguments.tables
+    for argument, uri in (("--source", arguments.source), ("--table", arguments.table)):
+        if uri in (None, STANDARD_INPUT):
+            continue
+        shown = uris.shown(uri)
+        if argument == "--source" and _holds(uri, root):
+            raise UsageError(f"--tables {root} lies inside --source {shown}; {_OWN_TABLES}")
+        if _lies_in(uri, root):
+            raise UsageError(f"{argument} {shown} lies inside --tables {root}; {_OWN_TABLES}")
 
 
-def _is_inside(root: Location, uri: str) -> bool:
+def _holds(uri: str, root: Location) -> bool:
     if isinstance(root, Path):
         if uris.path_prefix(uri):  # not local
             return False
@@ -129,14 +135,27 @@ def _is_inside(root: Location, uri: str) -> bool:
     return uri.startswith("s3://") and f"{root}/".startswith(f"{location.parse(uri)}/")
 
 
-def _of_source(uri: str, settings: ReadSettings) -> Origin:
+def _lies_in(uri: str, root: Location) -> bool:
+    if isinstance(root, Path):
+        return not uris.path_prefix(uri) and _real(uri).is_relative_to(root.resolve())
+    return uri.startswith("s3://") and f"{location.parse(uri)}/".startswith(f"{root}/")
+
+
+def _real(uri: str) -> Path:
+    _, path, _ = uris.open_either(uri)
+    return Path(path).resolve()
+
+
+def _of_source(uri: str, settings: ReadSettings, *, follow_links: bool, root: Location | None) -> Origin:
     name = f"--source {uris.shown(uri)}"
     filesystem, path, is_file = _opened("--source", uris.open_either, uri)
     if not is_file:
         top = uris.path_prefix(uri) + path
-        listed = partial(discovery.list_files, uri=uri)
+        tables = links.real(str(root)) if isinstance(root, Path) else None
+        rule = LinkRule(frozenset([links.real(path)]), follow_links, tables)
+        listed = partial(discovery.list_files, uri=uri, rule=rule)
         is_local = isinstance(filesystem, pafs.LocalFileSystem)
-        changed = partial(discovery.list_changed, uri=uri) if is_local else None
+        changed = partial(discovery.list_changed, uri=uri, rule=rule) if is_local else None
         return Origin(name, listed, top, file_reader(uri, settings), _reach(uri), changed)
 
     def found() -> Iterator[Listing]:
@@ -163,22 +182,25 @@ def _of_inventory(uri: str, path: str, settings: ReadSettings) -> Origin:
     return _of_list(f"--inventory {uris.shown(path)}", uri, found, settings)
 
 
-def _of_paths(settings: ReadSettings) -> Origin:
+def _of_paths(settings: ReadSettings, root: Location | None) -> Origin:
     filesystem = uris.open_filesystem("/")
 
     def found() -> Iterator[Listing]:
         for paths in path_list.read_paths(sys.stdin.buffer):
-            files = [_local(path) for path in paths]
+            files = [_local(path, root) for path in paths]
             yield list_paths(filesystem, files, settings.read_timeout_seconds)
 
     return _of_list("--source -", "/", found, settings)
 
 
-def _local(path: str) -> str:
+def _local(path: str, root: Location | None) -> str:
     if _SCHEME.match(path):
         shown = uris.shown(path)
         raise UsageError(f"--source -: {shown}: not a local path; give an --inventory of what a store holds")
-    return uris.absolute(path)
+    file = uris.absolute(path)
+    if isinstance(root, Path) and links.is_inside(file, uris.absolute(str(root))):
+        raise UsageError(f"--source -: {path!r} lies inside --tables {root}; {_OWN_TABLES}")
+    return file
 
 
 def _opened(argument: str, opened: Callable[[str], T], uri: str) -> T:

@@ -77,9 +77,10 @@ permission
 io_error
     The storage failed, or Delta cannot hold its name. A name that is not UTF-8.
 not_a_file
-    It is neither a file nor a folder. `/pacs/pipe` is a fifo.
+    It is neither a file nor a folder, or a link that is not followed. `/pacs/pipe` is a fifo;
+    `/pacs/link` leads out of `/pacs` (`ingest.follow_links`), or to a folder above itself.
 missing
-    A list names it, and it is not there. `/pacs/1.dcm` was moved after the list was written.
+    A list or a link names it, and it is not there. `/pacs/1.dcm` was moved after the list was written.
 timeout
     The storage did not answer in time. `ingest.read_timeout_seconds`.
 archive_damaged

@@ -81,11 +81,11 @@ _HIDDEN = f"""DELETE FROM changed WHERE change IN ('{Change.VANISHED}', '{Change
             lambda n: array_to_string(names[:n], '/'))) AS above
         FROM (SELECT path, string_split(path, '/') AS names FROM changed
               WHERE change IN ('{Change.VANISHED}', '{Change.GONE}')))
-    WHERE above IN (SELECT path FROM listing WHERE reason IS NOT NULL))"""
+    WHERE above IN (SELECT path FROM listing WHERE reason IS NOT NULL AND reason <> '{Reason.MISSING}'))"""
 
 
 def keep_hidden(session: duckdb.DuckDBPyConnection) -> None:
-    """Take nothing for vanished below a folder that could not be listed.
+    """Take nothing for vanished below a folder that could not be listed. One that is missing hides nothing.
 
     In: `changed`, `listing`. Out: `changed`, without such rows.
     """

@@ -9,6 +9,7 @@ import pyarrow.fs as pafs
 from dicomae.codes import Reason
 from dicomae.sources.in_flight import read_all
 from dicomae.sources.io_errors import READ_ERRORS, explained
+from dicomae.sources.links import LinkRule, real
 from dicomae.sources.listing import Listing, ListingBuilder
 from dicomae.sources.local_folders import list_local
 
@@ -21,10 +22,12 @@ def list_folders(
     timeout_seconds: float,
     marks: Sequence[str | None] | None = None,
     top: str = "/",
+    rule: LinkRule | None = None,
 ) -> Listing:
     """Files and folders directly in some folders. What cannot be listed is a value, never an exception.
 
-    Links are followed, except a link to a folder above itself. A link to nothing is not listed.
+    A link is followed nowhere here. One that leads into what is listed anyway is left out, because what it
+    leads to has a row of its own. Each other link is a failure, or one of `links` when it is to be followed.
 
     A local folder that still has its mark is not opened again. A mark is made of inode and ctime. It changes
     when an entry comes, goes or takes another's place, and nobody can set it. It does not change when a file
@@ -41,9 +44,11 @@ def list_folders(
         the folder is new; `LINKED` where it was reached through a link. A folder with a mark that is gone, or
         is behind a link by now, is no failure.
     top : the folder from which all folders with a mark were reached, through no link below it.
+    rule : what is listed anyway, and whether other links are followed; None when `top` is all there is.
     """
     if isinstance(filesystem, pafs.LocalFileSystem):
-        return list_local(folders, marks or [None] * len(folders), top, timeout_seconds)
+        rule = rule or LinkRule(frozenset([real(top)]))
+        return list_local(folders, marks or [None] * len(folders), top, rule, timeout_seconds)
     return _list_remote(filesystem, folders)
 
 

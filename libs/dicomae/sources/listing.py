@@ -33,6 +33,7 @@ from dicomae.codes import Reason
 from dicomae.sources.hdfs import file_info
 from dicomae.sources.in_flight import read_all
 from dicomae.sources.io_errors import READ_ERRORS, explained
+from dicomae.sources.links import Link
 
 LISTED_FILE = pa.schema(
     [("path", pa.string()), ("size", pa.int64()), ("mtime", tables.TIME), ("etag", pa.string())]
@@ -70,7 +71,8 @@ class Listing:
     folders : paths of the folders in them, sorted.
     failures : what could not be listed, sorted: a folder itself, or an entry that is no regular file. The
         path of a name that is not UTF-8 is escaped and ends in `/`, as no file's path does.
-    links : those of `folders` that are links of a local file system.
+    links : links of a local file system that lead out of what is listed, when such links are followed.
+    to_tables : paths of links that lead to the folder of the tables, which no run may read.
     visited : local folders that were listed and are not below a link; and known folders that are gone.
     settled : local folders that were not listed, because they still have the mark that was given.
     """
@@ -78,7 +80,8 @@ class Listing:
     files: pa.RecordBatch
     folders: tuple[str, ...]
     failures: tuple[ListingFailure, ...]
-    links: frozenset[str] = frozenset()
+    links: tuple[Link, ...] = ()
+    to_tables: tuple[str, ...] = ()
     visited: tuple[Folder, ...] = ()
     settled: tuple[str, ...] = ()
 

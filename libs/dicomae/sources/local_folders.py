@@ -12,24 +12,23 @@ from itertools import islice
 from dicomae.codes import Reason
 from dicomae.sources.in_flight import Wait, watched
 from dicomae.sources.io_errors import READ_ERRORS, explained
+from dicomae.sources.links import LOOP, NOWHERE, OUTSIDE, Link, LinkRule, leads_back, real
 from dicomae.sources.listing import CHUNK, Folder, Listing, ListingBuilder
 
 LINKED = "link"  # the mark of what is reached through a link
 _RESTLESS_NS = 2 * 10**9  # the coarsest times that file systems keep (FAT) are of two seconds
 _WRITTEN_NS = 10 * 10**9  # a file that was written to so short a while ago may be written to still
 
-_LOOP = "a link to a folder above itself"
-
 
 def list_local(
-    folders: Sequence[str], marks: Sequence[str | None], top: str, timeout_seconds: float
+    folders: Sequence[str], marks: Sequence[str | None], top: str, rule: LinkRule, timeout_seconds: float
 ) -> Listing:
     """As `list_folders`, of local folders.
 
     When a folder does not answer, the folders before it are listed a second time: what was found the first
     time belongs to the thread that still waits, and may still change.
     """
-    visit = _Visit(top)
+    visit = _Visit(top, rule)
     try:
         watched(partial(visit.look_at_all, folders, marks), visit.wait, timeout_seconds)
         return visit.listing()
@@ -37,7 +36,7 @@ def list_local(
         late = str(error)
     # What was found is left to the thread that waits, which may go on: the folders before answer again.
     begun = visit.begun
-    answered = list_local(folders[:begun], marks[:begun], top, timeout_seconds)
+    answered = list_local(folders[:begun], marks[:begun], top, rule, timeout_seconds)
     silent = [(folder, Reason.TIMEOUT, late) for folder in folders[begun:]]
     return replace(answered, failures=tuple(sorted([*answered.failures, *silent])))
 
@@ -45,19 +44,25 @@ def list_local(
 class _Visit:
     """A look at some folders, one after the other."""
 
-    def __init__(self, top: str) -> None:
+    def __init__(self, top: str, rule: LinkRule) -> None:
         self.wait = Wait()
         self.begun = 0  # which folder is being looked at
-        self._top, self._behind_no_link = top, {top}
+        self._top, self._behind_no_link, self._rule = top, {top}, rule
         self._found = ListingBuilder()
-        self._links: set[str] = set()
+        self._links: list[Link] = []
+        self._to_tables: list[str] = []
         self._visited: list[Folder] = []
         self._settled: list[str] = []
         self._n_unmarkable = 0  # entries that can change though their folder's mark does not
 
     def listing(self) -> Listing:
-        links, visited, settled = frozenset(self._links), tuple(self._visited), tuple(self._settled)
-        return replace(self._found.sorted(), links=links, visited=visited, settled=settled)
+        return replace(
+            self._found.sorted(),
+            links=tuple(sorted(self._links)),
+            to_tables=tuple(sorted(self._to_tables)),
+            visited=tuple(self._visited),
+            settled=tuple(self._settled),
+        )
 
     def look_at_all(self, folders: Sequence[str], marks: Sequence[str | None]) -> None:
         """Look at each folder: add what it holds, or why it cannot be listed.
@@ -91,7 +96,7 @@ class _Visit:
         if before and mark == before:
             self._settled.append(folder)
             return
-        self._list(folder)
+        self._list(folder, real(folder) if before == LINKED else None)
         if before != LINKED:
             # Of a disk that is mounted when it is listed, the mark was that of the place where it is mounted.
             if self._n_unmarkable != n_unmarkable or mark != _mark(folder, ask):
@@ -109,16 +114,23 @@ class _Visit:
         self._behind_no_link.update(reached)
         return False
 
-    def _list(self, folder: str) -> None:
-        """Add the entries of a folder. Each takes one `stat`; a folder that is no link takes none."""
+    def _list(self, folder: str, target: str | None) -> None:
+        """Add the entries of a folder. Each takes one `stat`; a folder that is no link takes none.
+
+        Parameters
+        ----------
+        target : the folder's path without links when it was reached through one. What it holds may have been
+            listed under another name.
+        """
         since = time.time_ns() - _WRITTEN_NS
         with os.scandir(folder) as entries:
             while chunk := list(islice(entries, CHUNK)):
                 for entry in self._in_utf8(chunk):
                     self.wait.begin()
                     try:
-                        self._add(entry, since)
-                    except FileNotFoundError:  # a link to nothing, gone since, or not there yet
+                        if target is None or os.path.join(target, entry.name) not in self._rule.roots:
+                            self._add(entry, since)
+                    except FileNotFoundError:  # gone since, or not there yet
                         self._n_unmarkable += 1
                     except OSError as error:
                         self._n_unmarkable += 1
@@ -128,18 +140,40 @@ class _Visit:
         if entry.is_dir(follow_symlinks=False):
             self._found.folders.append(entry.path)
             return
+        if entry.is_symlink():
+            self._n_unmarkable += 1
+            self._add_link(entry)
+            return
         about = entry.stat()
-        self._n_unmarkable += entry.is_symlink()
         if stat.S_ISREG(about.st_mode):
             self._n_unmarkable += about.st_mtime_ns > since
             self._found.add_file(entry.path, about.st_size, about.st_mtime_ns)
-        elif not stat.S_ISDIR(about.st_mode):
-            self._found.add_no_file(entry.path)
-        elif _leads_back(entry.path):
-            self._found.failures.append((entry.path, Reason.NOT_A_FILE, _LOOP))
         else:
-            self._found.folders.append(entry.path)
-            self._links.add(entry.path)
+            self._found.add_no_file(entry.path)
+
+    def _add_link(self, entry: os.DirEntry[str]) -> None:
+        """Add a link that leads to what nothing else leads to, or why it is not followed."""
+        try:
+            about, target = entry.stat(), real(entry.path)
+        except FileNotFoundError:
+            self._found.failures.append((entry.path, Reason.MISSING, NOWHERE))
+            return
+        is_folder, is_file = stat.S_ISDIR(about.st_mode), stat.S_ISREG(about.st_mode)
+        if is_folder and leads_back(entry.path, target):
+            self._found.failures.append((entry.path, Reason.NOT_A_FILE, LOOP))
+        elif self._rule.is_listed(target):
+            return
+        elif self._rule.leads_to_tables(target):
+            self._to_tables.append(entry.path)
+        elif not self._rule.follow:
+            self._found.failures.append((entry.path, Reason.NOT_A_FILE, OUTSIDE))
+        elif is_folder or is_file:
+            identity = f"{about.st_dev}:{about.st_ino}"
+            self._links.append(
+                Link(entry.path, target, identity, is_folder, about.st_size, about.st_mtime_ns)
+            )
+        else:
+            self._found.add_no_file(entry.path)
 
     def _in_utf8(self, entries: list[os.DirEntry[str]]) -> list[os.DirEntry[str]]:
         if _is_utf8("".join(entry.name for entry in entries)):
@@ -195,15 +229,3 @@ def _is_utf8(name: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _leads_back(path: str) -> bool:
-    """Whether a link leads to a folder through which it was reached. Following it would never end."""
-    target = os.path.realpath(path)
-    holder = os.path.dirname(path)
-    reached = {os.path.realpath(holder)}
-    while holder != os.path.dirname(holder):
-        holder = os.path.dirname(holder)
-        reached.add(os.path.realpath(holder))
-    above = os.path.commonpath([os.path.realpath(os.path.dirname(path)), target]) == target
-    return above or target in reached

@@ -334,13 +334,14 @@ def test_hostile_names_links_and_lengths(
         "not-\\xff-utf8.dcm": ("quarantined", "io_error"),
         "deep/er/x.dcm": ("parsed", None),
         "deep/loop": ("quarantined", "not_a_file"),
+        "deep/nowhere": ("quarantined", "missing"),
         "pipe.dcm": ("quarantined", "not_a_file"),
         "sequence.dcm": ("quarantined", "truncated"),
     }
     versions = [delta.version(root, table) for table in tables.ALL]
     assert _ingest(spark, root, conf, top)["new"] == 0
     assert [delta.version(root, table) for table in tables.ALL] == versions
-    assert counts["files"] == counts["rows"] + counts["quarantined"] == 8
+    assert counts["files"] == counts["rows"] + counts["quarantined"] == 9
 
 
 def test_a_file_that_grows_while_it_is_read_is_read_again(

@@ -30,7 +30,9 @@ from dicomae.lake.pieces import Piece
 from dicomae.ledger import known_folders
 from dicomae.ledger.listings import ListingRequest, WholeListing, write_folders
 from dicomae.runtime.job import Context, execute
+from dicomae.sources.links import LinkRule
 from dicomae.sources.listing import Folder
+from dicomae.sources.local_folders import LINKED
 
 Night = Callable[[], dict[str, Any]]
 
@@ -44,7 +46,17 @@ def top(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def night(spark: SparkSession, root: Path, conf: Config, top: Path) -> Night:
+def following(conf: Config) -> Config:
+    """Links are followed, for nothing else leads out of what is known of a source."""
+    return replace(conf, ingest=replace(conf.ingest, follow_links=True))
+
+
+@pytest.fixture
+def night(spark: SparkSession, root: Path, following: Config, top: Path) -> Night:
+    return _nights(spark, root, following, top)
+
+
+def _nights(spark: SparkSession, root: Path, conf: Config, top: Path) -> Night:
     delta.prepare(root)
     trusting = replace(conf, ingest=replace(conf.ingest, trust_folders=True))
     arguments = Namespace(source=str(top), inventory=None, table=None, columns=None, tables=root)
@@ -56,9 +68,9 @@ def night(spark: SparkSession, root: Path, conf: Config, top: Path) -> Night:
 
 
 @pytest.fixture
-def older(spark: SparkSession, root: Path, conf: Config, top: Path) -> Ingesting:
+def older(spark: SparkSession, root: Path, following: Config, top: Path) -> Ingesting:
     """A run that trusts no folder."""
-    return Ingesting(spark, root, conf, top)
+    return Ingesting(spark, root, following, top)
 
 
 def _write(path: Path, uid: str, **elements: object) -> Path:
@@ -236,8 +248,10 @@ def test_a_folder_behind_a_link_that_refuses_ends_no_listing(
 
     monkeypatch.setattr(os, "scandir", locked)
     request = ListingRequest(tmp_path, spark.sparkContext.accumulator(0), 60.0)
-    first = write_folders(tmp_path, [Folder(str(top), 0, None)])
-    (told,) = discovery._lister(str(top), request, 100, None)(Piece(first, 0, 1))
+    behind = [Folder(str(top / name), 0, LINKED) for name in ("a", "b")]
+    first = write_folders(tmp_path, [*behind, Folder(str(top), 0, None)])
+    search = discovery._Search(spark, request, str(top), LinkRule(frozenset([str(top)]), follow=True))
+    (told,) = discovery._lister(search, 100, None)(Piece(first, 0, 3))
     (row,) = told.to_pylist()
     assert (row["files"], row["failures"], row["refused"], row["left"]) == (4, 1, False, None)
 
@@ -371,11 +385,14 @@ def test_a_run_that_was_stopped_is_not_trusted(
     assert [night()[told] for told in ("new", "listed")] == [1, 0]
 
 
+@pytest.mark.parametrize("follow", [False, True])
 def test_nights_that_trust_find_what_nights_that_do_not_find(
-    night: Night, top: Path, root: Path, spark: SparkSession, conf: Config, tmp_path: Path
+    top: Path, root: Path, spark: SparkSession, conf: Config, tmp_path: Path, follow: bool
 ) -> None:
     """Files, folders and links come, go, move and take each other's places at random, between other runs."""
     chance = random.Random(7)
+    conf = replace(conf, ingest=replace(conf.ingest, follow_links=follow))
+    night = _nights(spark, root, conf, top)
     delta.prepare(tmp_path / "other-tables")
     whole = Ingesting(spark, tmp_path / "other-tables", conf, top)
     beside = Ingesting(spark, root, conf, top)
