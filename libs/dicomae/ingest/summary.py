@@ -1,4 +1,4 @@
-"""What an ingest tells a person at its end: the counts, and why files are in quarantine, by path only."""
+"""What an ingest tells a person at its end: counts alone, for a path can name a patient."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +13,7 @@ def summarise(summaries: Sequence[Summary]) -> tuple[str, Summary]:
 
 
 def lines(counts: dict[str, Any]) -> list[str]:
-    """The ledger's counts in words; a path is shown as Python writes it, for it may hold anything."""
+    """The ledger's counts in words; the paths stand in `files`."""
     told = [
         f"{counts['files']:,} files = {counts['rows']:,} headers + {counts['duplicates']:,} duplicates "
         f"({counts['conflicts']:,} of other content) + {counts['quarantined']:,} quarantined"
@@ -22,7 +22,5 @@ def lines(counts: dict[str, Any]) -> list[str]:
         told.append(f"{counts['vanished']:,} of them have vanished from their source")
     if counts["unread"]:
         told.append(f"{counts['unread']:,} could not be read again, and stay as they were")
-    for reason, examples in counts["examples"].items():
-        shown = ", ".join(repr(path) for path in examples)
-        told.append(f"  {reason:<18} {counts['reasons'][reason]:>10,}   {shown}")
+    told += [f"  {reason:<18} {files:>10,}" for reason, files in counts["reasons"].items()]
     return told

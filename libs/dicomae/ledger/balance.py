@@ -15,14 +15,10 @@ _LOOKS, _BETWEEN_LOOKS_SECONDS = 5, 0.5
 _KINDS = """SELECT status, reason, count(*), count(*) FILTER (WHERE vanished) FROM files
     GROUP BY 1, 2 ORDER BY 1, 2"""
 
-# Two paths of each reason.
-_EXAMPLES = f"""SELECT reason, min(path, 2) FROM files WHERE status = '{FileStatus.QUARANTINED}'
-    GROUP BY 1 ORDER BY 1"""
-
 
 @dataclass(frozen=True)
 class LedgerCounts:
-    """What the ledger holds. Containers are no files: their members are.
+    """What the ledger holds, in numbers: a path could name a patient. Containers are no files, members are.
 
     Attributes
     ----------
@@ -30,7 +26,6 @@ class LedgerCounts:
     duplicates : files whose SOPInstanceUID another file holds; `conflicts` are those with another content.
     unread : files that stay as they were, because they could not be read again.
     reasons : of quarantined files, with their numbers: `{"truncated": 3}`.
-    examples : two paths of each reason.
     """
 
     files: int
@@ -42,7 +37,6 @@ class LedgerCounts:
     unread: int
     vanished: int
     reasons: dict[str, int]
-    examples: dict[str, list[str]]
 
 
 def balanced(database: Database) -> LedgerCounts:
@@ -73,7 +67,6 @@ def counts(database: Database) -> LedgerCounts:
     with database.session() as session:
         sql.name_table(session, database.root, FILES)
         kinds = session.execute(_KINDS).fetchall()
-        examples = dict(session.execute(_EXAMPLES).fetchall())
     by_status, by_reason, unread = Counter[str](), Counter[str](), 0
     for status, reason, files, _ in kinds:
         by_status[status] += files
@@ -93,5 +86,4 @@ def counts(database: Database) -> LedgerCounts:
         unread=unread,
         vanished=sum(vanished for *_, vanished in kinds),
         reasons=dict(by_reason),
-        examples=examples,
     )
