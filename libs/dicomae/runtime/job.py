@@ -66,6 +66,7 @@ class Job:
         before Java starts and before anything is written.
     on_s3 : whether `--tables` may be on S3. Only a job that leaves the tables to deltalake can say so: Spark
         has no connector to S3 here.
+    alone : whether no other run may be at work meanwhile, as `forget`, which rewrites the logs of tables.
     creates_tables : whether `--tables` may be a missing or empty folder. `ingest` fills it; for any other job
         such a folder is a mistake in the call.
     afterwards : raises UsageError when a later job cannot succeed. After `sample`, the experiment compares
@@ -82,6 +83,7 @@ class Job:
     needs: tuple[Table, ...] = ()
     check: Callable[[argparse.Namespace, Config], None] = lambda _, __: None
     on_s3: bool = False
+    alone: bool = False
     creates_tables: bool = False
     afterwards: Callable[[Context], None] = lambda _: None
     intact: Callable[[Context], bool] = lambda _: True
@@ -101,7 +103,7 @@ def staging_folder(context: Context) -> Iterator[Location]:
 def require_input(job: Job, tables: Location) -> None:
     """Raise UsageError when a table that the job reads or needs is empty; it names the job that fills it."""
     for table in (*(job.reads or ()), *job.needs):
-        if delta.version(tables, table) == 0:
+        if delta.is_empty(tables, table):
             raise UsageError(
                 f"--tables {tables}: table '{table.name}' is empty; run jobs/{table.made_by}.py first"
             )
@@ -109,7 +111,7 @@ def require_input(job: Job, tables: Location) -> None:
 
 def execute(job: Job, context: Context, title: str) -> Summary:
     """The job's summary; it runs unless it is up to date. `title` heads its progress: "[5/9] train"."""
-    with delta.kept_open():
+    with underway.at_work(context.location, alone=job.alone), delta.kept_open():
         return _executed(job, context, title)
 
 

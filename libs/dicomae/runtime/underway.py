@@ -6,6 +6,9 @@ its row of `runs`, and removes the files that it staged.
 A run holds a lock on its note. The kernel releases the lock when the process ends, even by SIGKILL: a note
 without a lock is that of an interrupted run. On a file system without locks no run is taken for interrupted.
 On S3, which has no locks, there are no notes.
+
+`_underway/lock` keeps a run that must be alone, such as `forget`, apart from all others: every run shares it,
+and a run that must be alone holds it for itself.
 """
 
 import dataclasses
@@ -19,12 +22,47 @@ from pathlib import Path
 from typing import TextIO
 
 from dicomae import tables
+from dicomae.errors import JobError, UsageError
 from dicomae.lake import delta, runs
 from dicomae.lake.location import Location
 from dicomae.lake.runs import Run
 
 FOLDER = "_underway"
 STAGING = "_staging"  # has a folder for each run, with its files that belong to no table yet
+LOCK = "lock"
+
+
+@contextmanager
+def at_work(root: Location, *, alone: bool) -> Iterator[None]:
+    """Hold the tables while the block runs: together with other runs or, when `alone`, without any.
+
+    Raises
+    ------
+    JobError
+        Another run is under way and must be alone, or this one must.
+    UsageError
+        This one must be alone, and the file system has no locks.
+    """
+    if not isinstance(root, Path):
+        yield
+        return
+    (root / FOLDER).mkdir(exist_ok=True)
+    with (root / FOLDER / LOCK).open("a") as file:
+        try:
+            fcntl.flock(file, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise JobError(f"--tables {root}: {_BUSY[alone]}") from None
+        except OSError:
+            if alone:
+                raise UsageError(f"--tables {root}: {_NO_LOCKS}") from None
+        yield
+
+
+_BUSY = {
+    True: "another run is under way, and this one needs the tables alone; run it again when that has ended",
+    False: "a run that needs the tables alone is under way (jobs/forget.py); run again when it has ended",
+}
+_NO_LOCKS = "its file system has no locks, so other runs cannot be kept away; work on a copy on a local disk"
 
 
 @contextmanager
