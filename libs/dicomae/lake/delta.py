@@ -246,6 +246,13 @@ def commit_parts(
     return int(pa.compute.sum(parts["rows"]).as_py() or 0)
 
 
+def checkpoint(root: Location, table: Table) -> int:
+    """Write what the table is now as a checkpoint, which needs no earlier commit; its version."""
+    found = _open(root, table)
+    found.create_checkpoint()
+    return int(found.version())
+
+
 @contextmanager
 def kept_open() -> Iterator[None]:
     """While the block runs each table is read once, and then brought up to date; none may be made anew."""
