@@ -25,6 +25,7 @@ class Reason(StrEnum):
     ARCHIVE_BOMB = "archive_bomb"
     ARCHIVE_ENCRYPTED = "archive_encrypted"
     ARCHIVE_NESTED = "archive_nested"
+    FORGOTTEN = "forgotten"  # jobs/forget.py has erased its instance, or all of its patient
 
 
 # The storage says that there is no file, or nothing of its content. What was read before stays as it was.
@@ -40,6 +41,13 @@ class FileStatus(StrEnum):
     DUPLICATE = "duplicate"
     DUPLICATE_UID_CONFLICT = "duplicate_uid_conflict"
     CONTAINER = "container"  # an archive or a table: no file itself, its members have rows of their own
+
+
+class Identifier(StrEnum):
+    """What a tombstone is a hash of: the codes of `tombstones.kind`, columns of `headers`."""
+
+    INSTANCE = "SOPInstanceUID"
+    PATIENT = "PatientID"
 
 
 class FeatureSet(StrEnum):

@@ -300,6 +300,16 @@ RUNS = Table(
     ),
 )
 
+TOMBSTONES = Table(
+    "tombstones",
+    ("digest",),
+    _schema(
+        ("digest", pa.string()),  # sha256 of the salt, the kind and the identifier; hexadecimal
+        ("kind", pa.string()),  # codes.Identifier
+    ),
+    made_by="forget",
+)
+
 ALL = (
     FILES,
     HEADERS,
@@ -312,4 +322,5 @@ ALL = (
     ASSIGNMENTS,
     METRICS,
     RUNS,
+    TOMBSTONES,
 )

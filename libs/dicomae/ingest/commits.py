@@ -6,7 +6,7 @@ Each table has its commit, the ledger the last: after a crash at any point the f
 to be there. What another run has overtaken starts again from the edits, as the tables stand then.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import pyarrow as pa
@@ -29,9 +29,19 @@ Wanted: TypeAlias = Callable[[Location], Edits]
 
 
 def commit(
-    spark: SparkSession, root: Location, run_id: str, wanted: Wanted, written: pa.Table, staging: Location
+    spark: SparkSession,
+    root: Location,
+    run_id: str,
+    wanted: Wanted,
+    written: pa.Table,
+    staging: Location,
+    order: Sequence[Table] = _ORDER,
 ) -> None:
     """Commit the parts that a run's tasks wrote (rows of `parts.PART`), and the edits that go with them.
+
+    Parameters
+    ----------
+    order : the tables that may change, in the order of their commits.
 
     Raises
     ------
@@ -42,10 +52,10 @@ def commit(
         folder = staging / str(attempt)
         folder.mkdir(parents=True)
         # Read before the edits are found: what changes the tables meanwhile makes the commit fail.
-        versions = {table.name: delta.version(root, table) for table in _ORDER}
+        versions = {table.name: delta.version(root, table) for table in order}
         edited = apply(spark, wanted(folder), root)
         try:
-            for table in _ORDER:
+            for table in order:
                 _replace(root, run_id, table, versions[table.name], written, edited)
         except ConflictError:
             continue

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,6 +17,7 @@ from dicomae.lake.location import Location
 from dicomae.lake.parts import PART, PartWriter
 from dicomae.lake.pieces import Piece
 from dicomae.ledger import outcome
+from dicomae.ledger.tombstones import Tombstones
 from dicomae.spark import tasks
 from dicomae.tables import FILES, HEADERS
 
@@ -29,6 +31,7 @@ class Parsing:
     rules: BodyPartRules
     run_id: str
     tally: Tally
+    tombstones: Tombstones
 
 
 def parse(spark: SparkSession, todo: Sequence[Piece], parsing: Parsing) -> pa.Table:
@@ -45,13 +48,18 @@ def _parser(parsing: Parsing) -> Callable[[Piece], Iterator[pa.RecordBatch]]:
     def task(piece: Piece) -> Iterator[pa.RecordBatch]:
         name = parts.new_name()
         writers = [PartWriter(parsing.root, table, name) for table in (HEADERS, FILES)]
-        for read in parsing.reader(piece):
+        for read in map(partial(_remembered, parsing.tombstones), parsing.reader(piece)):
             for writer, rows in zip(writers, _rows(read, parsing), strict=True):
                 writer.write(rows)
             parsing.tally.add(read)
         yield from (writer.finish() for writer in writers)
 
     return task
+
+
+def _remembered(tombstones: Tombstones, read: ReadBatch) -> ReadBatch:
+    """The batch, in which what has been forgotten failed as `forgotten`."""
+    return read if read.headers is None else read._replace(headers=tombstones.apart(read.headers))
 
 
 def _rows(read: ReadBatch, parsing: Parsing) -> tuple[pa.RecordBatch, pa.RecordBatch]:

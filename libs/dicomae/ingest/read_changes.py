@@ -26,6 +26,7 @@ from dicomae.lake.sql import Database
 from dicomae.ledger import identity, marks
 from dicomae.ledger.changes import Changes, orphaned
 from dicomae.ledger.edits import Edits
+from dicomae.ledger.tombstones import Tombstones
 from dicomae.runtime import progress
 from dicomae.runtime.progress import step
 from dicomae.sources import archives
@@ -96,7 +97,8 @@ def _read(
 ) -> bool:
     """Read `todo` and commit batch by batch, until the run is told to stop; whether that was all."""
     rules = load_rules(Path(run.config.body_part_rules))
-    parsing = headers.Parsing(run.database.root, reader, rules, run.run_id, tally)
+    root = run.database.root
+    parsing = headers.Parsing(root, reader, rules, run.run_id, tally, Tombstones.of(root))
     each = _rows_a_task(run, todo)
     if each < _FILES_A_TASK and not is_table and not _any_archive(todo):
         each = _FILES_A_TASK

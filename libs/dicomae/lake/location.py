@@ -183,6 +183,14 @@ def write_text(file: Location, text: str) -> None:
         stream.write(text.encode())
 
 
+def read_text(file: Location) -> str:
+    """The content of a file that holds text."""
+    if isinstance(file, Path):
+        return file.read_text(encoding="utf-8")
+    with file.filesystem.open_input_stream(file.path) as stream:
+        return bytes(stream.read()).decode()
+
+
 def parquet_file(file: Location) -> pq.ParquetFile:
     """A Parquet file, opened."""
     if isinstance(file, Path):

@@ -91,4 +91,18 @@ archive_encrypted
     The member is encrypted. `/pacs/a.zip!1.dcm`.
 archive_nested
     The member is itself an archive. `/pacs/a.zip!b.zip`.
+forgotten
+    Its instance or its patient was erased (`jobs/forget.py`), and it is there still. Its row tells the path
+    alone. `/pacs/1.dcm` was forgotten and not deleted.
+
+Erasure: how the tables forget a patient (`tombstones`, `erasure`)
+------------------------------------------------------------------
+tombstone
+    A salted hash of a SOPInstanceUID or a PatientID. What has one leaves every table, and stays out.
+erased
+    A row that has a tombstone, by its own SOPInstanceUID or by the PatientID of its row of `headers`.
+private place
+    A folder or an archive with erased files and no instance of anyone else. `/pacs/DOE^JANE`.
+companion
+    A row of `files` in a private place that names no instance. `/pacs/DOE^JANE/letter.pdf` is erased, too.
 """

@@ -38,7 +38,8 @@ EDITED = pa.schema([("part", pa.string()), *PART])
 class Edits(NamedTuple):
     """For each part to be edited, its table, its name, and the piece of a Parquet file that has the edits.
 
-    An edit is a path, and either `drop` or the values that are not null.
+    An edit is a path, and either `drop` or the values that are not null. Where a table has no paths, such as
+    `embeddings`, a SOPInstanceUID stands for the path.
     """
 
     parts: tuple[tuple[str, str, Piece], ...]
@@ -102,8 +103,9 @@ def _edited(root: Location, table: Table, part: str, edits: pa.Table) -> pa.Reco
     drops = edits.filter(edits["drop"])["path"]
     changes = edits.filter(pc.invert(edits["drop"]))
     writer = PartWriter(root, table)
+    name = "path" if "path" in table.columns else "SOPInstanceUID"
     for batch in _batches(location.parquet_file(root / table.name / part)):
-        kept = batch.filter(pc.invert(pc.is_in(batch.column("path"), drops)))
+        kept = batch.filter(pc.invert(pc.is_in(batch.column(name), drops)))
         writer.write(_changed(kept, changes) if len(changes) else kept)
     written = writer.finish()
     old = pa.array([part], pa.string())

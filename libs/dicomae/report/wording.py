@@ -26,6 +26,7 @@ REASON = {
     Reason.ARCHIVE_BOMB: "the archive grows beyond the configured bounds when it is read",
     Reason.ARCHIVE_ENCRYPTED: "a member of an archive that needs a password",
     Reason.ARCHIVE_NESTED: "an archive inside an archive, which is not opened",
+    Reason.FORGOTTEN: "was erased from the tables on request, and is still in the source",
 }
 STEP = {
     "occur": "tags that occur at least once",
