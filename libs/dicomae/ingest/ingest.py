@@ -162,6 +162,7 @@ def check_config(config: Config) -> None:
 
 def retry(run: IngestRun, uri: str, reasons: Sequence[str]) -> RetryCounts:
     """Read quarantined files below `uri` again, of these reasons or of all."""
+    uri = origins.on_any_machine(uri)
     _, top = uris.open_source(uri)
     changes = to_retry(run.database, uris.path_prefix(uri) + top, reasons)
     with on_sigterm(run.stop):

@@ -87,6 +87,8 @@ def of(arguments: Namespace, config: IngestConfig) -> Origin:
     settings, root = ReadSettings.of(config), getattr(arguments, "tables", None)
     uri, listed, table, columns = (getattr(arguments, n) for n in ("source", "inventory", "table", "columns"))
     _check_together(uri, listed, table, columns)
+    if uri not in (None, STANDARD_INPUT):
+        uri = on_any_machine(uri)
     if table is not None:
         if columns is None:
             raise UsageError(f"--table {table}: needs --columns, a column map such as conf/columns/idc.toml")
@@ -106,6 +108,17 @@ def _check_together(uri: str | None, listed: str | None, table: str | None, colu
     if listed is not None and (table is not None or uri == STANDARD_INPUT):
         other = "--table" if uri is None else "--source -"
         raise UsageError(f"{other} and --inventory exclude each other; an inventory is of a --source folder")
+
+
+def on_any_machine(uri: str) -> str:
+    """The source as every process names it: an executor may have another working directory.
+
+    Examples
+    --------
+    >>> on_any_machine("/pacs/./2024"), on_any_machine("s3://bucket/pacs")
+    ('/pacs/2024', 's3://bucket/pacs')
+    """
+    return uri if "://" in uri else uris.absolute(uri)
 
 
 def check_folder(uri: str) -> None:
@@ -224,7 +237,7 @@ def _reach(uri: str) -> str:
 def _of_table(table: str, columns: Path, settings: ReadSettings) -> Origin:
     read = convert.load_column_map(columns)
     paths = _parquet_files(table)
-    for path in paths:  # here, for what a task raises ends as a failure of Spark
+    for path in paths:  # before anything is written
         _check_file(path, read)
 
     def list_files(_: SparkSession, request: ListingRequest) -> WholeListing:

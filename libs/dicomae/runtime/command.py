@@ -11,6 +11,7 @@ from dicomae import config as configuration
 from dicomae.config import Config
 from dicomae.errors import DicomaeError, UsageError
 from dicomae.lake import delta, location
+from dicomae.lake.location import Location
 from dicomae.runtime import failures, quiet, session, stopping, streams
 from dicomae.runtime.job import Context, Job, execute, require_input
 from dicomae.runtime.summary import Summary
@@ -52,14 +53,10 @@ def main(
             spark = session.start(f"dicomae {jobs[-1].name}", config.spark)
         context = Context(spark, config, arguments.tables, arguments)
         summaries = list(_in_order(jobs, context))
-    except UsageError as error:
-        return _failed(str(error), 2)
-    except DicomaeError as error:
-        return _failed(str(error), 1)
     except KeyboardInterrupt:
         return _failed("interrupted; run again to go on", 1)
     except Exception as error:  # noqa: BLE001 - the boundary of the process: an exit code for anything
-        return _failed(failures.sentence(error, arguments.tables), 1)
+        return _failed(*_explained(error, arguments.tables))
     is_whole = len(summaries) == len(jobs)
     text, summary = summarise(summaries) if summarise and is_whole else ("", summaries[-1])
     print(text, end="")
@@ -125,6 +122,14 @@ def _configured(arguments: argparse.Namespace) -> Config:
     if arguments.jars_dir is not None:
         config = replace(config, spark=replace(config.spark, jars_dir=arguments.jars_dir))
     return config
+
+
+def _explained(error: Exception, tables: Location) -> tuple[str, int]:
+    """A failure's sentence and exit code; it may have come from a task."""
+    told = error if isinstance(error, DicomaeError) else failures.of_a_task(error)
+    if told is None:
+        return failures.sentence(error, tables), 1
+    return str(told), 2 if isinstance(told, UsageError) else 1
 
 
 def _failed(text: str, code: int) -> int:

@@ -4,19 +4,21 @@ Messages of other libraries may quote data. They are searched for the signs of k
 "No space left on device" in a message becomes "a disk is full …".
 """
 
+import json
+import re
 import traceback
 from collections.abc import Iterator
 
 from deltalake.exceptions import DeltaError
 from py4j.protocol import Py4JError, Py4JJavaError, Py4JNetworkError
 
+from dicomae.errors import DicomaeError, JobError, UsageError
 from dicomae.lake import location
 from dicomae.lake.location import Location
 from dicomae.runtime import stopping
 
 PLACES = "_last_error.txt"
 
-_SOURCE = "a worker cannot open the source; check that it answers, and that executors have what it needs"
 _STORE = "a store on S3 cannot be reached or refuses; check network, credentials and free space"
 
 # What a message holds -> what it means and what to do.
@@ -24,8 +26,6 @@ _CAUSES = (
     ("JAVA_GATEWAY_EXITED", "Java did not start; it must be 17 or newer, on PATH or in JAVA_HOME"),
     ("No space left on device", "a disk is full (of --tables, or of Spark's temporary files); free space"),
     ("OutOfMemoryError", "the JVM has too little memory; raise spark.driver_memory or the executors' memory"),
-    (": cannot be opened (", _SOURCE),  # from `sources.uris`
-    ("no jar of CLASSPATH", _SOURCE),
     ("Generic S3 error", _STORE),
     ("AWS Error", _STORE),
     ("Permission denied", "a file or folder may not be read or written; --tables must be writable"),
@@ -42,6 +42,27 @@ _JAVA_ENDED = (
     "spark.driver_memory where the machine has less, raise it where Java's own was too little"
 )
 _CONNECTION_LOST = (Py4JNetworkError, ConnectionRefusedError, ConnectionResetError)
+
+
+# Spark's words before what `daemon.tell` sends, and then that; a traceback that quotes it follows later.
+_OF_A_TASK = re.compile(
+    re.escape("An exception was thrown from the Python worker:")
+    + r"\s*(?:(?P<told>dicomae\.errors\.(?P<name>\w+): (?P<sentence>\".*\"))$)?",
+    re.MULTILINE,
+)
+_KINDS: dict[str, type[DicomaeError]] = {kind.__name__: kind for kind in (UsageError, JobError, DicomaeError)}
+
+
+def of_a_task(error: BaseException) -> DicomaeError | None:
+    """The failure that a Spark task has explained itself; None when it was another kind of failure.
+
+    A class that the driver does not tell apart, such as ConflictError, comes as JobError.
+    """
+    for cause in _chain(error):
+        found = _OF_A_TASK.search(_text(cause))
+        if found is not None and found["told"]:
+            return _KINDS.get(found["name"], JobError)(json.loads(found["sentence"]))
+    return None
 
 
 def sentence(error: BaseException, root: Location) -> str:

@@ -1,5 +1,6 @@
 """Workers that Spark lets go end without a word."""
 
+import io
 import os
 import socket
 import subprocess
@@ -7,6 +8,7 @@ import sys
 
 import pytest
 
+from dicomae.errors import UsageError
 from dicomae.runtime import daemon
 
 WORKER = """
@@ -36,3 +38,12 @@ def test_any_other_error_stays_one():
 
     with socket.socket() as sock, pytest.raises(ConnectionError, match="other"):
         daemon.quiet(broken, sock, True)
+
+
+def test_a_failure_that_explains_itself_is_sent_as_its_sentence_and_any_other_as_spark_does():
+    sent, left = io.BytesIO(), []
+    daemon.tell(lambda *told: left.append(told), UsageError("/pacs: gone"), sent)
+    assert sent.getvalue()[8:] == b'dicomae.errors.UsageError: "/pacs: gone"'
+    other = KeyError("x")
+    daemon.tell(lambda *told: left.append(told), other, sent)
+    assert left == [(other, sent, None)]

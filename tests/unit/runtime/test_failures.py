@@ -8,8 +8,9 @@ import pyarrow as pa
 import pytest
 from py4j.protocol import Py4JError, Py4JJavaError, Py4JNetworkError
 
-from dicomae.runtime import stopping
-from dicomae.runtime.failures import PLACES, sentence
+from dicomae.errors import ConflictError, DicomaeError, JobError, UsageError
+from dicomae.runtime import daemon, stopping
+from dicomae.runtime.failures import PLACES, of_a_task, sentence
 
 
 def _raised(error: Exception, cause: Exception | None = None) -> Exception:
@@ -26,8 +27,6 @@ def _raised(error: Exception, cause: Exception | None = None) -> Exception:
         ("OSError: [Errno 28] No space left on device: 'x'", "a disk is full"),
         ("java.lang.OutOfMemoryError: Java heap space", "too little memory"),
         ("java.io.FileNotFoundException: part-1.parquet", "a file of a table is missing"),
-        ("UsageError: hdfs://h/x: cannot be opened (OSError); check", "a worker cannot open the source"),
-        ("UsageError: hdfs://h/x: no jar of CLASSPATH is Hadoop's", "a worker cannot open the source"),
     ],
 )
 def test_known_causes_are_said_in_words(tmp_path: Path, message: str, words: str) -> None:
@@ -104,3 +103,30 @@ def test_a_damaged_log_of_a_table_is_said_to_be_one(tmp_path: Path) -> None:
     with pytest.raises(deltalake.exceptions.DeltaError) as caught:
         deltalake.DeltaTable(str(folder))
     assert "a table's log is damaged or unreadable" in sentence(caught.value, tmp_path)
+
+
+BY_SPARK = "An exception was thrown from the Python worker:\n"
+
+
+@pytest.mark.parametrize(
+    ("raised", "kind"),
+    [
+        (UsageError('a "b"\nc: é'), UsageError),
+        (JobError("late"), JobError),
+        (DicomaeError("x"), DicomaeError),
+        (ConflictError("files"), JobError),
+    ],
+)
+@pytest.mark.parametrize("head", ["", "o1.getResult.\n: SparkException: Lost task 0.0: PythonException: "])
+def test_what_a_task_explains_keeps_class_and_sentence(
+    raised: DicomaeError, kind: type[DicomaeError], head: str
+) -> None:
+    text = f"{head}{BY_SPARK}{daemon.in_one_line(raised)}\n\tat java.base/java.lang.Thread.run\n"
+    told = of_a_task(_raised(RuntimeError("job aborted"), RuntimeError(text)))
+    assert (type(told), str(told)) == (kind, str(raised))
+
+
+def test_a_traceback_that_quotes_such_a_line_explains_nothing() -> None:
+    quoted = f"{BY_SPARK}{daemon.in_one_line(UsageError('CANARY^DO^NOT^LEAK'))}\n"
+    text = f"{BY_SPARK}Traceback (most recent call last):\nKeyError: '{quoted}'\n"
+    assert of_a_task(_raised(RuntimeError(text))) is None
