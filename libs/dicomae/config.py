@@ -3,8 +3,8 @@
 `conf/default.toml` is the one place of the defaults. Another file begins with
 `extends = "default.toml"` (a path relative to itself) and names only the keys that it changes.
 
-A field is a key of the file, with its type, range and unit: `batch_rows: Annotated[int, at_least(1)]` is the
-key `batch_rows` of the section `[embedding]`.
+A field is a key of the file, with its type, range and unit: `threads: Annotated[int, from_to(1, 1024)]` is
+the key `threads` of the section `[training]`.
 """
 
 import dataclasses
@@ -16,25 +16,25 @@ from typing import Annotated, Literal
 
 from dicomae.ranges import (
     DIFFERENT,
-    above,
     above_and_below,
     above_up_to,
-    at_least,
-    each_at_least,
+    each_from_to,
     either,
     from_to,
     from_to_below,
     from_to_key,
     matching,
 )
-from dicomae.toml_files import read_extended
+from dicomae.toml_files import read_extended, resolved
 from dicomae.typed_tables import build, out_of_range
 
 _MASTER = matching(
-    r"|yarn|local(\[(\*|[1-9]\d*)(,\d+)?\])?|local-cluster\[.+\]|(spark|k8s)://.+",
+    r"|yarn|local(\[(\*|[1-9]\d{0,3})(,\d{1,3})?\])?|local-cluster\[.+\]|(spark|k8s)://.+",
     '"", local[2], local[*], spark://HOST:7077, yarn or k8s://…',
 )
-_MEMORY = matching(r"[1-9]\d*[kKmMgGtT]", "a size such as 2g or 1500m")  # as Java's -Xmx takes it
+# As Java's -Xmx takes it.
+_MEMORY = matching(r"[1-9]\d{0,5}[mMgG]|[1-9]\d{3,8}[kK]|[1-9]\d?[tT]", "a size such as 2g or 1500m")
+_SEED = from_to(0, (1 << 32) - 1)  # as scikit-learn takes it
 
 
 @dataclass(frozen=True)
@@ -52,18 +52,21 @@ class SparkConfig:
 class IngestConfig:
     """How headers are read."""
 
-    header_limit_bytes: Annotated[int, at_least(1024)]  # a longer header is quarantined as `too_large`
+    # A longer header is quarantined as `too_large`.
+    header_limit_bytes: Annotated[int, from_to(1024, 1 << 30)]
     # Of a file; further reads follow as far as its header goes.
     first_read_bytes: Annotated[int, from_to_key(1024, "header_limit_bytes")]
     # Storage that takes longer for one answer is left behind: the file is quarantined as `timeout`.
-    read_timeout_seconds: Annotated[float, at_least(1)]
+    read_timeout_seconds: Annotated[float, from_to(1, 86_400)]
     # An archive above one of these three is quarantined as `archive_bomb`.
-    archive_limit_members: Annotated[int, at_least(1)]
-    archive_limit_bytes: Annotated[int, at_least(1)]  # of all members together, decompressed
-    archive_limit_ratio: Annotated[int, at_least(1)]  # decompressed bytes for each byte of the archive
-    batch_files: Annotated[int, at_least(1)]  # files that are parsed together
-    files_per_part: Annotated[int, at_least(1)]  # rows of a Parquet part, at the most
-    files_per_commit: Annotated[int, at_least(1)]  # after so many files what was read becomes visible
+    archive_limit_members: Annotated[int, from_to(1, 100_000_000)]
+    archive_limit_bytes: Annotated[int, from_to(1, 1 << 50)]  # of all members together, decompressed
+    # Decompressed bytes for each byte of the archive.
+    archive_limit_ratio: Annotated[int, from_to(1, 1_000_000)]
+    batch_files: Annotated[int, from_to(1, 100_000)]  # files that are parsed together
+    files_per_part: Annotated[int, from_to(1, 10_000_000)]  # rows of a Parquet part, at the most
+    # After so many files what was read becomes visible.
+    files_per_commit: Annotated[int, from_to(1, 1_000_000_000)]
     same_uid: Literal["first", "newest"]  # which file keeps a SOPInstanceUID that others have too
     follow_links: bool  # whether links of local folders are followed that lead out of the source
     trust_folders: bool  # whether files of a folder that has not changed are taken for unchanged
@@ -76,13 +79,13 @@ class SampleConfig:
 
     modalities: Annotated[tuple[str, ...], DIFFERENT]  # values of Modality, such as "CT"
     photometric_interpretations: Annotated[tuple[str, ...], DIFFERENT]  # such as "MONOCHROME2"
-    per_modality: Annotated[int, at_least(1)]  # instances of each modality, at the most
+    per_modality: Annotated[int, from_to(1, 10_000_000)]  # instances of each modality, at the most
     minimum_per_modality: Annotated[int, from_to_key(0, "per_modality")]  # fewer is an error
     split_by: Literal["patient", "instance"]  # "patient": all instances of a patient are in one split
     train: Annotated[float, above_and_below(0, 1)]  # share of the sample; the three shares sum to 1
     validation: Annotated[float, above_and_below(0, 1)]
     test: Annotated[float, above_and_below(0, 1)]
-    seed: Annotated[int, at_least(0)]
+    seed: Annotated[int, _SEED]
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,7 @@ class FunnelConfig:
     minimum_unique: Annotated[int, either(1, 2)]  # unique values of a tag; 2 drops constants
     minimum_fill: Annotated[float, from_to(0, 1)]  # share of the rows whose value is not empty
     fill_scope: Literal["global", "any_modality"]  # of all rows, or of the rows of one modality at least
-    maximum_categories: Annotated[int, at_least(1)]  # unique values of a categorical tag
+    maximum_categories: Annotated[int, from_to(1, 100_000)]  # unique values of a categorical tag
     minimum_numeric_share: Annotated[float, from_to(0, 1)]  # numbers among a numeric tag's values
     excluded_vrs: tuple[str, ...]  # such as "UI"
     identifiers: tuple[str, ...]  # keywords that name a person, an order or a device
@@ -107,8 +110,10 @@ class FeaturesConfig:
     bounds: Literal["clipped", "minmax"]
     lower_quantile: Annotated[float, from_to_below(0, 0.5)]  # of a tag's numbers; lower ones are clipped
     upper_quantile: Annotated[float, above_up_to(0.5, 1)]  # higher ones are clipped
-    maximum_values: Annotated[int, at_least(1)]  # values of a multi-valued numeric tag that become features
-    minimum_patients: Annotated[int, at_least(1)]  # of the training split who have a category, or it is none
+    # Values of a multi-valued numeric tag that become features.
+    maximum_values: Annotated[int, from_to(1, 10_000)]
+    # Of the training split who have a category, or it is none.
+    minimum_patients: Annotated[int, from_to(1, 1_000_000)]
 
 
 @dataclass(frozen=True)
@@ -117,20 +122,20 @@ class Candidate:
 
     name: str
     # Widths of the layers after the first one, which has the input's width.
-    hidden: Annotated[tuple[int, ...], each_at_least(1, "sizes above 0")]
+    hidden: Annotated[tuple[int, ...], each_from_to(1, 65_536, most=16)]
     bottleneck: Annotated[float, above_up_to(0, 0.1)]  # share of the input's width
-    learning_rate: Annotated[float, above(0)]
+    learning_rate: Annotated[float, above_up_to(0, 10)]
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
     """How the autoencoder of tags is trained."""
 
-    epochs: Annotated[int, at_least(1)]  # passes over the training split
-    batch_size: Annotated[int, at_least(2)]  # rows; batch normalisation needs two
+    epochs: Annotated[int, from_to(1, 100_000)]  # passes over the training split
+    batch_size: Annotated[int, from_to(2, 1_000_000)]  # rows; batch normalisation needs two
     negative_slope: Annotated[float, from_to_below(0, 1)]  # of the leaky ReLU
-    threads: Annotated[int, at_least(1)]  # of torch
-    seed: Annotated[int, at_least(0)]
+    threads: Annotated[int, from_to(1, 1024)]  # of torch
+    seed: Annotated[int, _SEED]
     candidates: tuple[Candidate, ...]  # one or more, of different names
 
 
@@ -138,7 +143,7 @@ class TrainingConfig:
 class EmbeddingConfig:
     """How rows are encoded and compressed."""
 
-    batch_rows: Annotated[int, at_least(1)]  # rows that are encoded together
+    batch_rows: Annotated[int, from_to(1, 1_000_000)]  # rows that are encoded together
 
 
 @dataclass(frozen=True)
@@ -146,9 +151,9 @@ class ClusteringConfig:
     """K-medoids under the Manhattan distance."""
 
     engine: Literal["fasterpam", "alternate"]
-    n_clusters: Annotated[tuple[int, ...], DIFFERENT, each_at_least(1, "numbers of 1 or more")]  # every K
-    maximum_iterations: Annotated[int, at_least(1)]  # passes over the rows
-    seed: Annotated[int, at_least(0)]
+    n_clusters: Annotated[tuple[int, ...], DIFFERENT, each_from_to(1, 100_000, most=100)]  # every K
+    maximum_iterations: Annotated[int, from_to(1, 1_000_000)]  # passes over the rows
+    seed: Annotated[int, _SEED]
 
 
 @dataclass(frozen=True)
@@ -158,8 +163,8 @@ class EvaluationConfig:
     average_method: Literal["arithmetic", "geometric", "min", "max"]  # of the normalised mutual information
     alpha: Annotated[float, above_and_below(0, 1)]  # level of significance
     equivalence_margin: Annotated[float, above_and_below(0, 1)]  # difference of scores that does not matter
-    bootstrap_samples: Annotated[int, at_least(1)]
-    seed: Annotated[int, at_least(0)]
+    bootstrap_samples: Annotated[int, from_to(1, 1_000_000)]
+    seed: Annotated[int, _SEED]
 
 
 @dataclass(frozen=True)
@@ -197,7 +202,7 @@ def load(path: Path) -> Config:
     tables = read_extended(path, missing="no such configuration file; conf/default.toml is a start")
     rules = tables.get("body_part_rules")
     if isinstance(rules, str):
-        tables["body_part_rules"] = str((path.parent / rules).resolve())
+        tables["body_part_rules"] = str(resolved(path.parent / rules))
     config = build(Config, tables, where=str(path))
     _check_shares(config.sample, where=str(path))
     _check_names(config.training, where=str(path))

@@ -1,9 +1,9 @@
-"""What a value may be, as a test and in words: `at_least(1)` in `epochs: Annotated[int, at_least(1)]`.
+"""What a value may be, as a test and in words: `from_to(1, 9)` in `epochs: Annotated[int, from_to(1, 9)]`.
 
-A function's name is what its words are: those of `above_up_to(0, 0.1)` are "above 0, up to 0.1".
+A number has two ends, so that one that no machine can take is refused before anything is written. A
+function's name is what its words are: those of `above_up_to(0, 0.1)` are "above 0, up to 0.1".
 """
 
-import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class Range:
     Attributes
     ----------
     holds : whether a value may be. The second argument is the section, for a range that ends at another key.
-    words : what may be: "at least 1" in the error "key 'training.epochs' must be at least 1, not 0".
+    words : what may be: "from 1 to 9" in the error "key 'training.epochs' must be from 1 to 9, not 0".
     """
 
     holds: Callable[[Any, Any], bool]
@@ -26,16 +26,6 @@ class Range:
 
 def _range(holds: Callable[[Any], bool], words: str) -> Range:
     return Range(lambda value, _: holds(value), lambda _: words)
-
-
-def at_least(least: int) -> Range:
-    """A finite number that is not below `least`."""
-    return _range(lambda value: least <= value < math.inf, f"at least {least}")
-
-
-def above(low: float) -> Range:
-    """A finite number that is larger than `low`."""
-    return _range(lambda value: low < value < math.inf, f"above {low}")
 
 
 def from_to(low: float, high: float) -> Range:
@@ -76,9 +66,12 @@ def matching(pattern: str, words: str) -> Range:
     return _range(lambda value: re.fullmatch(pattern, value) is not None, words)
 
 
-def each_at_least(least: int, words: str) -> Range:
-    """A list, perhaps empty, of numbers that are not below `least`."""
-    return _range(lambda values: all(value >= least for value in values), words)
+def each_from_to(low: int, high: int, most: int) -> Range:
+    """A list, perhaps empty, of at most `most` numbers; both ends are allowed."""
+    return _range(
+        lambda values: len(values) <= most and all(low <= value <= high for value in values),
+        f"at most {most} numbers from {low} to {high}",
+    )
 
 
 DIFFERENT = _range(

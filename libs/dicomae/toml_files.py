@@ -4,7 +4,12 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from dicomae.bounded_files import read_bounded, why
 from dicomae.errors import UsageError
+
+_LIMIT_BYTES = 1 << 20
+_MOST_LEVELS = 16  # of tables in tables
+_MOST_FILES = 16  # of which each extends the next
 
 
 def read_toml(path: Path, missing: str) -> dict[str, Any]:
@@ -17,7 +22,7 @@ def read_toml(path: Path, missing: str) -> dict[str, Any]:
     Raises
     ------
     UsageError
-        There is no such file, or it is no TOML.
+        There is no such file, it is no TOML, larger than 1 MiB, or has more than 16 levels.
     """
     return parse_toml(read_text(path, missing), path)
 
@@ -25,26 +30,51 @@ def read_toml(path: Path, missing: str) -> dict[str, Any]:
 def read_text(path: Path, missing: str) -> str:
     """The text of a TOML file; see `read_toml`."""
     try:
-        return path.read_text(encoding="utf-8")
+        return read_bounded(path, _LIMIT_BYTES).decode()
     except FileNotFoundError:
         raise UsageError(f"{path}: {missing}") from None
-    except (UnicodeDecodeError, OSError) as error:
-        raise UsageError(f"{path}: not a readable TOML file: {error}") from error
+    except (OSError, ValueError) as error:  # UnicodeDecodeError too
+        raise UsageError(f"{path}: not a readable TOML file: {why(error)}") from error
 
 
 def parse_toml(text: str, path: Path) -> dict[str, Any]:
     """The tables of the text that the file `path` holds; raises UsageError when it is no TOML."""
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        tables = tomllib.loads(text)
+    except ValueError as error:  # not only tomllib's own: a number may have too many digits
         raise UsageError(f"{path}: not a readable TOML file: {error}") from error
+    except RecursionError:
+        raise UsageError(f"{path}: {_TOO_DEEP}") from None
+    _check_levels(tables, path)
+    return tables
+
+
+_TOO_DEEP = f"not a readable TOML file: its tables and lists are nested deeper than {_MOST_LEVELS} levels"
+
+
+def _check_levels(tables: dict[str, Any], path: Path) -> None:
+    """Raise UsageError when a value lies too deep; without recursion, which is what it guards."""
+    values: list[Any] = [tables]
+    for _ in range(_MOST_LEVELS):
+        inner = (v.values() if isinstance(v, dict) else v for v in values if isinstance(v, dict | list))
+        values = [value for several in inner for value in several]
+    if any(isinstance(value, dict | list) for value in values):
+        raise UsageError(f"{path}: {_TOO_DEEP}")
+
+
+def resolved(path: Path) -> Path:
+    """The path that stays the same wherever it is named from; raises UsageError when it is none."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError, ValueError):
+        raise UsageError(f"{str(path)!r}: no path: it holds NUL, or links that lead in a circle") from None
 
 
 def read_extended(path: Path, missing: str) -> dict[str, Any]:
     """The tables of a TOML file over those of the file that its key `extends` names, and so on.
 
     `extends = "default.toml"` is relative to the file it stands in. Tables are merged key by key; any other
-    value replaces the one below it, so a list is replaced whole.
+    value replaces the one below it, so a list is replaced whole. At most 16 files extend one another.
 
     Raises
     ------
@@ -55,9 +85,11 @@ def read_extended(path: Path, missing: str) -> dict[str, Any]:
 
 
 def _read_extended(path: Path, missing: str, seen: tuple[Path, ...]) -> dict[str, Any]:
-    path = path.resolve()
+    path = resolved(path)
     if path in seen:
         raise UsageError(f"{path}: key 'extends' leads back to this file")
+    if len(seen) == _MOST_FILES:
+        raise UsageError(f"{path}: more than {_MOST_FILES} files extend one another")
     tables = read_toml(path, missing)
     parent = tables.pop("extends", None)
     if parent is None:

@@ -1,9 +1,10 @@
 """The tables of a TOML file as frozen dataclasses, by the types and the ranges of their fields.
 
-The field `epochs: Annotated[int, at_least(1)]` says: there is a key `epochs`, an integer of 1 or more.
+The field `epochs: Annotated[int, from_to(1, 99)]` says: there is a key `epochs`, an integer from 1 to 99.
 """
 
 import dataclasses
+import sys
 import typing
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, TypeVar
@@ -12,6 +13,8 @@ from dicomae.errors import UsageError
 from dicomae.ranges import Range
 
 T = TypeVar("T")
+
+_SHOWN = 200  # characters of a key or value in an error
 
 
 def build(cls: type[T], tables: dict[str, Any], where: str) -> T:
@@ -30,8 +33,20 @@ def build(cls: type[T], tables: dict[str, Any], where: str) -> T:
 
 def out_of_range(where: str, key: str, value: object, allowed: str) -> UsageError:
     """The error "conf.toml: key 'training.epochs' must be at least 1, not 0" of a value out of range."""
-    shown = list(value) if isinstance(value, tuple) else value
-    return UsageError(f"{where}: key '{key}' must be {allowed}, not {shown!r}")
+    return UsageError(f"{where}: key '{_cut(key)}' must be {allowed}, not {_shown(value)}")
+
+
+def _shown(value: object) -> str:
+    """A value as errors show it: in one line, and cut when it is long."""
+    try:
+        return _cut(repr(list(value) if isinstance(value, tuple) else value))
+    except ValueError:  # Python writes no number of more than 4,300 digits
+        return "a number of too many digits"
+
+
+def _cut(text: str) -> str:
+    shown = text if text.isprintable() else repr(text)
+    return shown if len(shown) <= _SHOWN else shown[:_SHOWN] + "…"
 
 
 def _built(cls: type[T], raw: Any, where: str, key: str) -> T:
@@ -42,7 +57,7 @@ def _built(cls: type[T], raw: Any, where: str, key: str) -> T:
     for name in raw:
         if name not in hints:
             known = ", ".join(sorted(hints))
-            raise UsageError(f"{where}: unknown key '{prefix}{name}'; known are: {known}")
+            raise UsageError(f"{where}: unknown key '{_cut(prefix + name)}'; known are: {known}")
     for name in hints:
         if name not in raw:
             raise UsageError(f"{where}: key '{prefix}{name}' is missing; extend default.toml")
@@ -58,8 +73,10 @@ def _value(hint: Any, raw: Any, where: str, key: str) -> Any:
         return tuple(_value(arguments[0], v, where, f"{key}[{i}]") for i, v in enumerate(raw))
     if origin is dict and isinstance(raw, dict):
         return {k: _value(arguments[1], v, where, f"{key}.{k}") for k, v in raw.items()}
-    if hint is float and type(raw) is int:
+    if hint is float and type(raw) is int and abs(raw) < sys.float_info.max:
         return float(raw)
+    if hint is str and isinstance(raw, str) and "\0" in raw:
+        raise out_of_range(where, key, raw, "a text without NUL")
     if (origin is Literal and raw in arguments) or type(raw) is hint:
         return raw
     raise out_of_range(where, key, raw, _wanted(hint))

@@ -54,15 +54,62 @@ def test_an_argument_that_names_nothing(tmp_path: Path, job: str, call: tuple[st
     assert list(tmp_path.iterdir()) == []
 
 
+WAITING = """
+import runpy, sys, time
+from dicomae import config
+load = config.load
+def slowly(path):
+    print("reads", flush=True)
+    time.sleep(300)
+config.load = slowly
+del sys.argv[0]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
 def test_sigterm_before_spark_starts(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "conf.toml")
-    call = ("--tables", tmp_path / "t", "--conf-file", tmp_path / "conf.toml")
-    command = [sys.executable, str(HOME / "jobs" / "sample.py"), *map(str, call)]
+    script = HOME / "jobs" / "sample.py"
+    command = [sys.executable, "-c", WAITING, str(script), "--tables", str(tmp_path / "t")]
     job = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    with open(tmp_path / "conf.toml", "w"):  # which waits until the job reads it
-        job.send_signal(signal.SIGTERM)
-        out, errors = job.communicate(timeout=300)
+    assert job.stdout is not None
+    assert job.stdout.readline() == "reads\n"
+    job.send_signal(signal.SIGTERM)
+    out, errors = job.communicate(timeout=300)
     assert (job.returncode, out, errors) == (1, "", "error: interrupted; run again to go on\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("x = " + "[" * 5000 + "]" * 5000, "nested deeper than 16 levels"),
+        ("extends = '/dev/zero'", "/dev/zero: not a readable TOML file: not a regular file"),
+        (f"[ingest]\nbatch_files = 1{'0' * 30}", "'ingest.batch_files' must be from 1 to 100000, not 1000"),
+        ("[training]\nthreads = 100_000_000", "'training.threads' must be from 1 to 1024, not 100000000"),
+        ("[evaluation]\nbootstrap_samples = 1_000_000_000_000", "bootstrap_samples' must be from 1 to 100"),
+    ],
+    ids=range(5),
+)
+def test_what_no_machine_can_take_is_told_before_anything_is_written(
+    tmp_path: Path, text: str, words: str
+) -> None:
+    path = _configuration(tmp_path, text)
+    if text.startswith("extends"):
+        path.write_text(text)
+    write_file(tmp_path / "pacs" / "1.dcm", "1.1")
+    named = ("--source", tmp_path / "pacs", "--tables", tmp_path / "t", "--conf-file", path)
+    code, out, line = _call("experiment", *named)
+    assert (code, out) == (2, "")
+    assert words in line
+    assert not (tmp_path / "t").exists()
+
+
+@pytest.mark.parametrize("name", ["a#b", "a?b", "a%20b", "it's [a] {x}"])
+def test_a_name_of_tables_that_delta_cannot_open(tmp_path: Path, name: str) -> None:
+    write_file(tmp_path / "pacs" / "1.dcm", "1.1")
+    code, out, line = _call("ingest", "--source", tmp_path / "pacs", "--tables", tmp_path / name)
+    assert (code, out) == (2, "")
+    assert f"--tables {tmp_path / name}: Delta cannot open a folder whose path has" in line
+    assert not (tmp_path / name).exists()
 
 
 @pytest.mark.parametrize("job", ["ingest", "experiment"])

@@ -1,15 +1,19 @@
 """The configuration: what is read, what is refused, and what the paper's preset says."""
 
 import dataclasses
+import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import get_type_hints
+from types import SimpleNamespace
+from typing import Any, get_args, get_type_hints
 
 import pytest
 from pydicom.datadict import tag_for_keyword
 
 from dicomae import config
 from dicomae.errors import UsageError
+from dicomae.ranges import Range
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 
@@ -123,6 +127,47 @@ def test_a_folder_is_no_configuration_file(tmp_path: Path) -> None:
         config.load(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("a = " + "[" * 5000 + "]" * 5000, "nested deeper than 16 levels"),
+        ("a = " + "{a = " * 5000 + "1" + "}" * 5000, "nested deeper than 16 levels"),
+        ("[" + ".".join("a" * 17) + "]", "nested deeper than 16 levels"),
+        ("[[" + ".".join("a" * 5000) + "]]", "nested deeper than 16 levels"),
+        ("a = " + "9" * 5000, "not a readable TOML file"),
+        ("#" * (1 << 20) + "\n", "larger than 1048576 bytes"),
+        ("extends = '/dev/zero'", "/dev/zero: not a readable TOML file: not a regular file"),
+        ("extends = '.'", "a folder, not a file"),
+        ('extends = "a\\u0000b"', "holds NUL"),
+        (f"extends = '{'x' * 300}'", "File name too long"),
+    ],
+    ids=range(10),
+)
+def test_what_no_memory_can_take_is_no_configuration(tmp_path: Path, text: str, told: str) -> None:
+    (tmp_path / "conf.toml").write_text(text)
+    with pytest.raises(UsageError, match=re.escape(told)):
+        config.load(tmp_path / "conf.toml")
+
+
+def test_a_fifo_is_no_configuration_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(UsageError, match="not a regular file"):
+        config.load(tmp_path / "fifo")
+
+
+def test_links_that_lead_in_a_circle_are_no_configuration_file(tmp_path: Path) -> None:
+    (tmp_path / "circle").symlink_to(tmp_path / "circle")
+    with pytest.raises(UsageError, match="links that lead in a circle"):
+        config.load(tmp_path / "circle")
+
+
+def test_a_long_chain_of_files_is_refused(tmp_path: Path) -> None:
+    for i in range(20):
+        (tmp_path / f"{i}").write_text(f"extends = '{i + 1}'")
+    with pytest.raises(UsageError, match="more than 16 files extend one another"):
+        config.load(tmp_path / "0")
+
+
 def test_a_circle_of_files_is_refused(write) -> None:
     with pytest.raises(UsageError, match="'extends' leads back"):
         config.load(write("", extends="ours.toml"))
@@ -151,7 +196,7 @@ def test_a_configuration_cannot_be_changed() -> None:
         ("[spark]\nmaster = 'local[0]'", "spark.master' must be .*, not 'local[0]'"),
         ("[spark]\ndriver_memory = 'lots'", "spark.driver_memory' must be a size such as 2g"),
         ("[spark]\ndriver_memory = '2gb'", "spark.driver_memory' must be a size such as 2g"),
-        ("[ingest]\nheader_limit_bytes = 1023", "ingest.header_limit_bytes' must be at least 1024, not 1023"),
+        ("[ingest]\nheader_limit_bytes = 1023", "ingest.header_limit_bytes' must be from 1024 to 1073741824"),
         (
             "[ingest]\nfirst_read_bytes = 1_000_000_000_000",
             "ingest.first_read_bytes' must be from 1024 to header_limit_bytes (67108864), not 1000000000000",
@@ -161,13 +206,13 @@ def test_a_configuration_cannot_be_changed() -> None:
             "ingest.first_read_bytes' must be from 1024 to header_limit_bytes (10000), not 16384",
         ),
         ("[ingest]\nfirst_read_bytes = 1023", "ingest.first_read_bytes' must be from 1024 to header_limit"),
-        ("[ingest]\nread_timeout_seconds = 0.5", "ingest.read_timeout_seconds' must be at least 1, not 0.5"),
-        ("[ingest]\nread_timeout_seconds = inf", "ingest.read_timeout_seconds' must be at least 1, not inf"),
-        ("[ingest]\narchive_limit_members = 0", "ingest.archive_limit_members' must be at least 1, not 0"),
-        ("[ingest]\narchive_limit_bytes = 0", "ingest.archive_limit_bytes' must be at least 1, not 0"),
-        ("[ingest]\narchive_limit_ratio = 0", "ingest.archive_limit_ratio' must be at least 1, not 0"),
+        ("[ingest]\nread_timeout_seconds = 0.5", "ingest.read_timeout_seconds' must be from 1 to 86400, not"),
+        ("[ingest]\nread_timeout_seconds = inf", "ingest.read_timeout_seconds' must be from 1 to 86400"),
+        ("[ingest]\narchive_limit_members = 0", "ingest.archive_limit_members' must be from 1 to .*, not 0"),
+        ("[ingest]\narchive_limit_bytes = 0", "ingest.archive_limit_bytes' must be from 1 to .*, not 0"),
+        ("[ingest]\narchive_limit_ratio = 0", "ingest.archive_limit_ratio' must be from 1 to .*, not 0"),
         ("[sample]\ntrain = 0.9", "sample.train + validation + test' must be 1"),
-        ("[sample]\nper_modality = 0", "sample.per_modality' must be at least 1, not 0"),
+        ("[sample]\nper_modality = 0", "sample.per_modality' must be from 1 to .*, not 0"),
         (
             "[sample]\nminimum_per_modality = 5000",
             "sample.minimum_per_modality' must be from 0 to per_modality (4200), not 5000",
@@ -183,26 +228,32 @@ def test_a_configuration_cannot_be_changed() -> None:
         ),
         ("[features]\nlower_quantile = 0.5", "features.lower_quantile' must be from 0 to below 0.5, not 0.5"),
         ("[features]\nupper_quantile = 0.5", "features.upper_quantile' must be above 0.5, up to 1, not 0.5"),
-        ("[features]\nminimum_patients = -3", "features.minimum_patients' must be at least 1, not -3"),
-        ("[features]\nminimum_patients = 0", "features.minimum_patients' must be at least 1, not 0"),
+        ("[features]\nminimum_patients = -3", "features.minimum_patients' must be from 1 to .*, not -3"),
+        ("[features]\nminimum_patients = 0", "features.minimum_patients' must be from 1 to .*, not 0"),
         ("[features]\nupper_quantile = 1.5", "features.upper_quantile' must be above 0.5, up to 1"),
-        ("[training]\nepochs = 0", "training.epochs' must be at least 1, not 0"),
-        ("[training]\nbatch_size = 1", "training.batch_size' must be at least 2, not 1"),
-        ("[training]\nseed = -1", "training.seed' must be at least 0, not -1"),
+        ("[training]\nepochs = 0", "training.epochs' must be from 1 to .*, not 0"),
+        ("[training]\nbatch_size = 1", "training.batch_size' must be from 2 to 1000000, not 1"),
+        ("[training]\nseed = -1", "training.seed' must be from 0 to 4294967295, not -1"),
         ("[training]\nnegative_slope = 1", "training.negative_slope' must be from 0 to below 1, not 1.0"),
         (
             _candidate("a", 0.1, 0.1, "[4, 0]"),
-            "training.candidates[0].hidden' must be sizes above 0, not [4, 0]",
+            "training.candidates[0].hidden' must be at most 16 numbers from 1 to 65536, not [4, 0]",
         ),
         ("[training]\ncandidates = []", "training.candidates' must be a list of one or more different"),
         (_candidate("a", 0.2, 0.001), "training.candidates[0].bottleneck' must be above 0, up to 0.1"),
-        (_candidate("a", 0.1, 0.0), "training.candidates[0].learning_rate' must be above 0, not 0.0"),
+        (_candidate("a", 0.1, 0.0), "training.candidates[0].learning_rate' must be above 0, up to 10"),
         (_candidate("a", 0.1, 0.1) * 2, "training.candidates' must be a list of one or more different"),
-        ("[clustering]\nn_clusters = [0, 4]", "clustering.n_clusters' must be numbers of 1 or more"),
+        ("[clustering]\nn_clusters = [0, 4]", "clustering.n_clusters' must be at most 100 numbers from 1 to"),
         ("[clustering]\nn_clusters = [7, 4, 7]", "clustering.n_clusters' must be a list of one or more diff"),
-        ("[clustering]\nmaximum_iterations = 0", "clustering.maximum_iterations' must be at least 1, not 0"),
+        ("[clustering]\nmaximum_iterations = 0", "clustering.maximum_iterations' must be from 1 to"),
         ("[evaluation]\nalpha = 1", "evaluation.alpha' must be above 0 and below 1, not 1.0"),
-        ("[evaluation]\nbootstrap_samples = 0", "evaluation.bootstrap_samples' must be at least 1, not 0"),
+        ("[evaluation]\nbootstrap_samples = 0", "evaluation.bootstrap_samples' must be from 1 to .*, not 0"),
+        ("[spark]\nmaster = 'local[99999]'", "spark.master' must be .*, not 'local[99999]'"),
+        ("[spark]\ndriver_memory = '9999999999g'", "spark.driver_memory' must be a size such as 2g"),
+        ("[spark]\njars_dir = 'a\\u0000b'".replace("'", '"'), "spark.jars_dir' must be a text without NUL"),
+        (_candidate("a", 0.1, 10**400), "training.candidates[0].learning_rate' must be float, not 1000"),
+        (f"[training]\nepochs = 0x{'f' * 9000}", "training.epochs' must be .*, not a number of too many"),
+        (f"[sample]\nsplit_by = '{'x' * 9000}'", "sample.split_by' must be .*xxx…"),
         ("[evaluation]\nequivalence_margin = 0", "evaluation.equivalence_margin' must be above 0 and below"),
     ],
 )
@@ -212,19 +263,24 @@ def test_a_value_out_of_range_is_named_with_what_may_be(write, lines: str, said:
         config.load(write(lines))
 
 
-def _numbers_without_range(section: type) -> list[str]:
-    """Names of the fields of a section, and of sections in it, that hold numbers and have no range."""
-    found = []
+def _numbers(section: type, path: str = "") -> Iterator[tuple[str, Any, type]]:
+    """Key, annotated type and class of each number, or list of numbers, in a section and in those inside."""
     for name, hint in get_type_hints(section, include_extras=True).items():
-        if dataclasses.is_dataclass(hint):
-            found += _numbers_without_range(hint)
-        elif hint in (int, float) or hint == tuple[int, ...]:
-            found.append(f"{section.__name__}.{name}")
-    return found
+        plain = get_type_hints(section)[name]
+        inner = next((each for each in (plain, *get_args(plain)) if dataclasses.is_dataclass(each)), None)
+        if inner is not None:
+            yield from _numbers(inner, f"{path}{name}.")
+        elif plain in (int, float, tuple[int, ...]):
+            yield f"{path}{name}", hint, section
 
 
-def test_every_number_has_a_range_beside_its_type() -> None:
-    assert [_numbers_without_range(section) for section in (config.Config, config.Candidate)] == [[], []]
+@pytest.mark.parametrize(("key", "hint", "section"), list(_numbers(config.Config)))
+def test_every_number_has_both_ends(key: str, hint: Any, section: type) -> None:
+    below_another_key = dict.fromkeys(get_type_hints(section), 1000)
+    for huge in (10**30, 10**300, -(10**30)):
+        value = (huge,) if get_args(hint)[0] == tuple[int, ...] else huge
+        ranges = [each for each in get_args(hint)[1:] if isinstance(each, Range)]
+        assert not all(each.holds(value, SimpleNamespace(**below_another_key)) for each in ranges), key
 
 
 @pytest.mark.parametrize(

@@ -54,8 +54,11 @@ def prepare(root: Location) -> None:
     ------
     UsageError
         `root` cannot be made, or a table there has other columns than this version's.
+    JobError
+        The disk is full.
     """
     location.make(root)
+    location.require_room(root)
     with location.reached(root):
         for table in tables.ALL:
             _prepare(root, table)
@@ -175,6 +178,7 @@ def replace(root: Location, table: Table, rows: pa.Table, job: str | None = None
     if _content(old, table).equals(_content(rows, table)):
         return False
     predicate = f"job = '{job}'" if job is not None else None
+    location.require_room(root, rows.nbytes)
     uri, options = _named(root, table)
     write_deltalake(uri, rows, mode="overwrite", predicate=predicate, storage_options=options)
     return True
@@ -192,6 +196,7 @@ def append(root: Location, table: Table, rows: pa.Table) -> None:
     """Add rows to a small table."""
     uri, options = _named(root, table)
     rows = rows.select(table.columns).cast(table.schema)
+    location.require_room(root, rows.nbytes)
     write_deltalake(uri, rows, mode="append", storage_options=options)
 
 
@@ -227,6 +232,7 @@ def commit_parts(
     delta_table = _open(root, table)
     if int(delta_table.version()) != read_version:
         raise ConflictError(table.name)
+    location.require_room(root)
     now = int(time.time() * 1000)
     actions: list[AddAction | RemoveAction] = [RemoveAction(name, True, now) for name in removed]
     actions += [

@@ -19,11 +19,15 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
-from dicomae.errors import UsageError
+from dicomae.errors import JobError, UsageError
 from dicomae.sources import uris
 from dicomae.sources.io_errors import READ_ERRORS, explained
 
 _SCHEME = "s3"
+
+# deltalake 1.6.6 makes a URL of a path. With some of these it panics, with others it opens another path.
+_NOT_OPENED = re.compile(r"[\[\]^|#?\\\x00-\x1f\x7f\ud800-\udfff]|%[0-9A-Fa-f]{2}")
+_ROOM = 1 << 20  # bytes that a commit may need beside its rows
 
 
 @dataclass(frozen=True)
@@ -68,10 +72,10 @@ def parse(text: str) -> Location:
     Raises
     ------
     UsageError
-        The URI is of another kind, or cannot be understood.
+        The URI is of another kind, or cannot be understood; deltalake cannot open such a folder.
     """
     if "://" not in text:
-        return Path(text).absolute()
+        return _openable(Path(text).absolute(), os.path.realpath(text))
     if not text.startswith(f"{_SCHEME}://"):
         raise UsageError(f"--tables {uris.shown(text)}: give a local or mounted folder, or s3://bucket/path")
     try:
@@ -80,7 +84,19 @@ def parse(text: str) -> Location:
         raise UsageError(f"--tables {uris.shown(text)}: {_refused(error)}") from None
     if not path:
         raise UsageError(f"--tables {uris.shown(text)}: names no bucket; give s3://bucket/path")
-    return Remote(text, path)
+    return _openable(Remote(text, path), path)
+
+
+def _openable(folder: Location, resolved: str) -> Location:
+    """The folder; raises UsageError when deltalake would take its name for another, or end the process."""
+    wrong = _NOT_OPENED.search(resolved)
+    if wrong is None:
+        return folder
+    shown = str(folder) if str(folder).isprintable() else repr(str(folder))
+    raise UsageError(
+        f"--tables {shown}: Delta cannot open a folder whose path has {wrong[0]!r}; give a path without "
+        f"[ ] ^ | # ? \\, without % before two hexadecimal digits, and without control characters"
+    )
 
 
 def local(location: Location) -> Path:
@@ -132,6 +148,18 @@ def make(folder: Location) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"--tables {folder}: cannot be made: {os.strerror(error.errno or 0)}") from error
+
+
+def require_room(folder: Location, rows_bytes: int = 0) -> None:
+    """Raise JobError when the folder's disk is full: deltalake's writer would panic beside its error.
+
+    A store, and a file system that does not tell its size, always have room.
+    """
+    if isinstance(folder, Remote):
+        return
+    disk = os.statvfs(folder)
+    if disk.f_blocks and disk.f_bavail * disk.f_frsize < rows_bytes + _ROOM:
+        raise JobError(f"--tables {folder}: its disk is full; free space, then run again")
 
 
 def is_folder(location: Location) -> bool:

@@ -55,8 +55,11 @@ def main(
         summaries = list(_in_order(jobs, context))
     except KeyboardInterrupt:
         return _failed("interrupted; run again to go on", 1)
-    except Exception as error:  # noqa: BLE001 - the boundary of the process: an exit code for anything
-        return _failed(*_explained(error, arguments.tables))
+    except BaseException as error:  # the boundary of the process: an exit code for anything
+        if not failures.is_failure(error):
+            raise
+        tables = None if isinstance(arguments.tables, str) else arguments.tables
+        return _failed(*_explained(error, tables))
     is_whole = len(summaries) == len(jobs)
     text, summary = summarise(summaries) if summarise and is_whole else ("", summaries[-1])
     print(text, end="")
@@ -124,7 +127,7 @@ def _configured(arguments: argparse.Namespace) -> Config:
     return config
 
 
-def _explained(error: Exception, tables: Location) -> tuple[str, int]:
+def _explained(error: BaseException, tables: Location | None) -> tuple[str, int]:
     """A failure's sentence and exit code; it may have come from a task."""
     told = error if isinstance(error, DicomaeError) else failures.of_a_task(error)
     if told is None:

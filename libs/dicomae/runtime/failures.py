@@ -25,6 +25,8 @@ _STORE = "a store on S3 cannot be reached or refuses; check network, credentials
 _CAUSES = (
     ("JAVA_GATEWAY_EXITED", "Java did not start; it must be 17 or newer, on PATH or in JAVA_HOME"),
     ("No space left on device", "a disk is full (of --tables, or of Spark's temporary files); free space"),
+    ("disk is full", "a disk is full (of --tables, or of Spark's temporary files); free space"),
+    ("Disk quota exceeded", "a quota of --tables or of Spark's temporary files is used up; free space"),
     ("OutOfMemoryError", "the JVM has too little memory; raise spark.driver_memory or the executors' memory"),
     ("Generic S3 error", _STORE),
     ("AWS Error", _STORE),
@@ -65,8 +67,18 @@ def of_a_task(error: BaseException) -> DicomaeError | None:
     return None
 
 
-def sentence(error: BaseException, root: Location) -> str:
-    """What went wrong, what to do and where the traceback is, without a word of another library's message."""
+def is_failure(error: BaseException) -> bool:
+    """Whether something failed: an exception, or a panic of a library in Rust, which is none to Python."""
+    return isinstance(error, Exception) or type(error).__name__ == "PanicException"
+
+
+def sentence(error: BaseException, root: Location | None) -> str:
+    """What went wrong, what to do and where the traceback is, without a word of another library's message.
+
+    Parameters
+    ----------
+    root : where the traceback goes; None when the tables' folder is not known yet.
+    """
     places = _kept(error, root)
     if stopping.CAME.is_set():
         return f"ended by SIGTERM, which came to Java too; run again to go on ({places})"
@@ -107,12 +119,15 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         current = current.__cause__ or current.__context__
 
 
-def _kept(error: BaseException, root: Location) -> str:
+def _kept(error: BaseException, root: Location | None) -> str:
     """Where the traceback is: in the file `PLACES`, or in words when that cannot be written."""
+    in_words = f"in {traceback.extract_tb(error.__traceback__)[-1].name}"
+    if root is None:
+        return in_words
     lines = [type(error).__name__ + "\n", *traceback.format_tb(error.__traceback__)]
     path = root / PLACES
     try:
         location.write_text(path, "".join(lines))
     except OSError:
-        return f"in {traceback.extract_tb(error.__traceback__)[-1].name}"
+        return in_words
     return f"places: {path}"

@@ -1,7 +1,9 @@
 """Locations of tables: local ones are plain paths, those on S3 tell no secret, and refuse in one sentence."""
 
 import json
+import os
 import pickle
+import subprocess
 import traceback
 from pathlib import Path
 
@@ -12,10 +14,11 @@ import pytest
 import s3server
 from s3server import KEY, SECRET, uri_of
 
-from dicomae.errors import UsageError
-from dicomae.lake import delta, location
+from dicomae.errors import JobError, UsageError
+from dicomae.lake import delta, location, sql
+from dicomae.lake.parts import PartWriter
 from dicomae.runtime import failures
-from dicomae.tables import FILES
+from dicomae.tables import FILES, SAMPLE
 
 boto3 = pytest.importorskip("boto3", reason="moto is not installed: pip install -e .[dev]")
 ROWS = pa.table({"path": ["a", "b"]})
@@ -34,6 +37,55 @@ def test_a_local_location_is_a_plain_path(tmp_path, monkeypatch):
     assert location.parse("a/b") == tmp_path / "a" / "b"
     assert location.delta_options(tmp_path) is None
     assert location.delta_uri(tmp_path / "a b") == f"{tmp_path}/a b"
+
+
+@pytest.mark.parametrize("name", [*(f"a{character}b" for character in "[]^|#?\\\n\t"), "a%20b", "a%2Fb"])
+def test_a_name_that_delta_cannot_open_is_refused(tmp_path, name):
+    with pytest.raises(UsageError, match=r"^--tables .*: Delta cannot open a folder whose path has"):
+        location.parse(str(tmp_path / name / "t"))
+    (tmp_path / name).mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / name)
+    with pytest.raises(UsageError, match="Delta cannot open"):
+        location.parse(str(tmp_path / "link"))
+
+
+def test_every_other_name_is_taken(tmp_path):
+    root = location.parse(str(tmp_path / "!\"$%&'()*+,-.:;<=>@_`{x}~ é日%zz" / "it's {x}"))
+    delta.prepare(root)
+    empty = delta.last_commit(root, FILES)
+    writer = PartWriter(root, FILES)
+    writer.write(pa.RecordBatch.from_pylist([{"path": "/1.dcm"}], schema=FILES.schema))
+    delta.commit_parts(root, FILES, pa.Table.from_batches([writer.finish()]), 0, overwrite=False, run_id="r")
+    delta.append(root, SAMPLE, pa.Table.from_pylist([{"SOPInstanceUID": "1"}], schema=SAMPLE.schema))
+    assert delta.runs_since(root, FILES, empty) == {"r"}
+    assert len(delta.parts_since(root, FILES, empty)) == 1
+    (root / "_staging").mkdir()
+    with sql.connected(root, root / "_staging") as database, database.session() as session:
+        sql.name_table(session, root, FILES)
+        assert sql.write(session, "SELECT path FROM files", root / "_staging" / "x.parquet") == 1
+    assert pq.read_table(root / "_staging" / "x.parquet")["path"].to_pylist() == ["/1.dcm"]
+    assert len(delta.read_small(root, SAMPLE)) == 1
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root alone mounts a small disk")
+def test_a_full_disk_is_told_before_anything_is_written(tmp_path, capfd):
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", tmp_path], check=False)
+    if mounted.returncode:
+        pytest.skip("nothing may be mounted here")
+    try:
+        (tmp_path / "filling").write_bytes(bytes(1_200_000))
+        with pytest.raises(JobError, match=f"^--tables {tmp_path}/t: its disk is full; free space"):
+            delta.prepare(tmp_path / "t")
+        assert list((tmp_path / "t").iterdir()) == []
+        (tmp_path / "filling").unlink()
+        delta.prepare(tmp_path / "t")
+        many = pa.Table.from_pylist([{"SOPInstanceUID": "1" * 64}] * 20_000, schema=SAMPLE.schema)
+        for write in (delta.append, delta.replace):
+            with pytest.raises(JobError, match="its disk is full"):
+                write(tmp_path / "t", SAMPLE, many)
+    finally:
+        subprocess.run(["umount", tmp_path], check=True)
+    assert "panicked" not in capfd.readouterr().err
 
 
 def test_a_location_on_s3_tells_no_secret_and_travels(address):

@@ -10,7 +10,7 @@ from py4j.protocol import Py4JError, Py4JJavaError, Py4JNetworkError
 
 from dicomae.errors import ConflictError, DicomaeError, JobError, UsageError
 from dicomae.runtime import daemon, stopping
-from dicomae.runtime.failures import PLACES, of_a_task, sentence
+from dicomae.runtime.failures import PLACES, is_failure, of_a_task, sentence
 
 
 def _raised(error: Exception, cause: Exception | None = None) -> Exception:
@@ -25,6 +25,8 @@ def _raised(error: Exception, cause: Exception | None = None) -> Exception:
     [
         ("[JAVA_GATEWAY_EXITED] Java gateway process exited", "Java did not start"),
         ("OSError: [Errno 28] No space left on device: 'x'", "a disk is full"),
+        ("FATAL Error: disk is full", "a disk is full"),
+        ("OSError: [Errno 122] Disk quota exceeded", "a quota of --tables"),
         ("java.lang.OutOfMemoryError: Java heap space", "too little memory"),
         ("java.io.FileNotFoundException: part-1.parquet", "a file of a table is missing"),
     ],
@@ -92,7 +94,16 @@ def test_a_message_is_shown_nowhere(tmp_path: Path) -> None:
     assert name not in said + (tmp_path / PLACES).read_text()
 
 
+def test_a_panic_is_a_failure_and_an_exit_is_none() -> None:
+    panic = type("PanicException", (BaseException,), {})  # as pyo3 makes it, in no module
+    assert is_failure(panic())
+    assert is_failure(ValueError())
+    assert not is_failure(SystemExit())
+    assert not is_failure(KeyboardInterrupt())
+
+
 def test_the_places_are_optional(tmp_path: Path) -> None:
+    assert "in _raised" in sentence(_raised(ValueError("x")), None)
     assert "unexpected ValueError" in sentence(_raised(ValueError("x")), tmp_path / "missing")
 
 
