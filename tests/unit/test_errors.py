@@ -34,6 +34,7 @@ def test_codes_are_written_to_tables_as_plain_text() -> None:
         "too_large",
         "permission",
         "io_error",
+        "forgotten",
         "not_a_file",
         "missing",
         "timeout",
