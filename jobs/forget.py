@@ -31,7 +31,7 @@ from dicomae.runtime.job import Context, Job, staging_folder
 from dicomae.runtime.progress import step
 from dicomae.runtime.summary import Summary
 from dicomae.sources.id_list import read_ids
-from dicomae.tables import ALL, FEATURE_SPECS, MEDOIDS, MODELS, RUNS, TAG_STATISTICS, TOMBSTONES
+from dicomae.tables import ALL, FEATURE_SPECS, MEDOIDS, METRICS, MODELS, RUNS, TAG_STATISTICS, TOMBSTONES
 
 _NAMED = ("patients", "instances")
 
@@ -134,7 +134,7 @@ def summarise(summaries: Sequence[Summary]) -> tuple[str, Summary]:
     return "\n".join(["", *told, "", ""]), summaries[-1]
 
 
-WRITES = (*LOSING, TAG_STATISTICS, FEATURE_SPECS, MODELS, MEDOIDS, TOMBSTONES)
+WRITES = (*LOSING, TAG_STATISTICS, FEATURE_SPECS, MODELS, MEDOIDS, METRICS, TOMBSTONES)
 JOB = Job("forget", run, reads=None, sections=(), writes=WRITES, alone=True, check=check)
 
 if __name__ == "__main__":

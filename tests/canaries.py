@@ -41,7 +41,7 @@ def add_to(top: Path) -> list[Path]:
 def _images(top: Path, n: int) -> list[Dataset]:
     """The first CT images of an archive, by path."""
     found: list[Dataset] = []
-    for path in sorted(top.rglob("*.dcm")):
+    for path in sorted(set(top.rglob("*.dcm")) - set(top.rglob("spoilt/**/*.dcm"))):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             dataset = pydicom.dcmread(path, force=True)

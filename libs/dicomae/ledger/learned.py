@@ -4,8 +4,9 @@ A category that five patients have names none of them, and `features.minimum_pat
 one. With 1, as in the paper's preset, a word can be one patient's own. So can a key: `0099xx01 DOE^JANE`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,7 +18,7 @@ from dicomae.features.spec import FeatureSpec
 from dicomae.lake import delta, location
 from dicomae.lake.location import Location
 from dicomae.ledger.tombstones import Tombstones
-from dicomae.tables import FEATURE_SPECS, HEADERS, MODELS
+from dicomae.tables import FEATURE_SPECS, HEADERS, METRICS, MODELS, Table
 
 _COLUMNS = ["SOPInstanceUID", "PatientID", "body_part", "elements"]
 _BATCH_ROWS = 4096
@@ -29,6 +30,8 @@ Trace = tuple[str, str | None]
 def forget(root: Path, registry: Path, tombstones: Tombstones, erased_parts: Sequence[str]) -> None:
     """Remove specifications that hold what only the erased have, and the models that were trained with them.
 
+    Metrics that name such a word go too.
+
     Parameters
     ----------
     erased_parts : names of the parts of `headers` with erased rows.
@@ -36,14 +39,23 @@ def forget(root: Path, registry: Path, tombstones: Tombstones, erased_parts: Seq
     texts = {row["spec_id"]: row["spec"] for row in delta.read_small(root, FEATURE_SPECS).to_pylist()}
     texts |= {path.parent.name: path.read_text(encoding="utf-8") for path in registry.glob("*/spec.json")}
     specs, unreadable = _parsed(texts)
-    names = [*unreadable, *of_the_erased_alone(root, specs, tombstones, erased_parts)]
+    traces = {name: _traces(spec) for name, spec in specs.items()}
+    alone = of_the_erased_alone(root, set[Trace]().union(*traces.values()), tombstones, erased_parts)
+    names = [*unreadable, *(name for name, of_spec in traces.items() if of_spec & alone)]
     for name in names:
         location.remove(registry / name)
-    for table, column in ((MODELS, "model_id"), (MODELS, "spec_id"), (FEATURE_SPECS, "spec_id")):
-        rows = delta.read_small(root, table)
-        kept = rows.filter(pc.invert(pc.is_in(rows[column], pa.array(names, pa.string()))))
-        if len(kept) < len(rows):
-            delta.replace(root, table, kept)
+    words = {word for _, word in alone if word is not None}
+    _keep(root, METRICS, lambda row: dict(row["labels"] or ()).get("value") not in words)
+    _keep(root, MODELS, lambda row: row["model_id"] not in names and row["spec_id"] not in names)
+    _keep(root, FEATURE_SPECS, lambda row: row["spec_id"] not in names)
+
+
+def _keep(root: Path, table: Table, is_kept: Callable[[dict[str, Any]], bool]) -> None:
+    """Let a small table have no other rows than these."""
+    rows = delta.read_small(root, table)
+    kept = rows.filter(pa.array([is_kept(row) for row in rows.to_pylist()], pa.bool_()))
+    if len(kept) < len(rows):
+        delta.replace(root, table, kept)
 
 
 def _parsed(texts: Mapping[str, str]) -> tuple[dict[str, FeatureSpec], list[str]]:
@@ -58,17 +70,15 @@ def _parsed(texts: Mapping[str, str]) -> tuple[dict[str, FeatureSpec], list[str]
 
 
 def of_the_erased_alone(
-    root: Path, specs: Mapping[str, FeatureSpec], tombstones: Tombstones, erased_parts: Sequence[str]
-) -> list[str]:
-    """Names of the specifications that hold a trace which, of all headers, only erased ones have.
+    root: Path, wanted: set[Trace], tombstones: Tombstones, erased_parts: Sequence[str]
+) -> set[Trace]:
+    """Those of the wanted traces that, of all headers, only erased ones have.
 
     Parameters
     ----------
     erased_parts : names of the parts of `headers` with erased rows. Other rows are read until each trace that
         the erased rows have was found in one of them.
     """
-    traces = {name: _traces(spec) for name, spec in specs.items()}
-    wanted = set[Trace]().union(*traces.values())
     alone = set[Trace]()
     for erased, _ in _rows(root, [root / HEADERS.name / part for part in erased_parts], tombstones):
         alone |= _held(erased, wanted)
@@ -77,7 +87,7 @@ def of_the_erased_alone(
             alone -= _held(others, alone)
             if not alone:
                 break
-    return [name for name, of_spec in traces.items() if of_spec & alone]
+    return alone
 
 
 def _traces(spec: FeatureSpec) -> set[Trace]:

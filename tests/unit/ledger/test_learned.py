@@ -13,10 +13,10 @@ from dicomae.features.spec import FeatureSpec
 from dicomae.lake import delta
 from dicomae.ledger import learned, tombstones
 from dicomae.ledger.tombstones import Tombstones, make_salt
-from dicomae.tables import FEATURE_SPECS, HEADERS, MODELS, TOMBSTONES, Table
+from dicomae.tables import FEATURE_SPECS, HEADERS, METRICS, MODELS, TOMBSTONES, Table
 
 KVP = Feature("KVP", "KVP", None, "numeric", 80.0, 120.0, ())
-COILS = Feature("ReceiveCoilName", "ReceiveCoilName", None, "categorical", None, None, ("HEAD", "DOE^JANE"))
+COILS = Feature("ReceiveCoilName", "ReceiveCoilName", None, "categorical", None, None, ("DOE^JANE", "HEAD"))
 PART = Feature("BodyPartExamined", "BodyPartExamined", None, "categorical", None, None, ("CHEST",))
 
 
@@ -40,13 +40,15 @@ def row(patient: str, body_part: str | None = None, **elements: str) -> dict[str
     }
 
 
-def alone(root: Path, spec: FeatureSpec, *rows: dict[str, Any]) -> list[str]:
+def goes_with_p1(root: Path, spec: FeatureSpec, *rows: dict[str, Any]) -> bool:
     """Whether the specification goes when P1 is forgotten; each row lies in a part of its own."""
     for each in rows:
         put(root, HEADERS, each)
     put(root, TOMBSTONES, *tombstones.rows(make_salt(root), Identifier.PATIENT, ["P1"], "r").to_pylist())
     parts = [part.name for part in delta.parts(root, HEADERS)]
-    return learned.of_the_erased_alone(root, {"spec": spec}, Tombstones.of(root), parts)
+    put(root, FEATURE_SPECS, spec.as_row("r"))
+    learned.forget(root, root / "registry", Tombstones.of(root), parts)
+    return delta.count(root, FEATURE_SPECS) == 0
 
 
 @pytest.mark.parametrize(
@@ -64,7 +66,7 @@ def alone(root: Path, spec: FeatureSpec, *rows: dict[str, Any]) -> list[str]:
     ],
 )
 def test_a_word_that_only_the_erased_have(root: Path, rows: list[dict[str, Any]], goes: bool) -> None:
-    assert alone(root, FeatureSpec((KVP, COILS, PART), "all"), *rows) == (["spec"] if goes else [])
+    assert goes_with_p1(root, FeatureSpec((KVP, COILS, PART), "all"), *rows) == goes
 
 
 @pytest.mark.parametrize(
@@ -81,7 +83,7 @@ def test_the_name_of_a_private_creator(
         spec = FeatureSpec((KVP,), "all", (feature.key + left_out,))
     elements = {feature.key: "0.5"}
     rows = [row("P1", **elements), row("P2", KVP="80", **(elements if others else {}))]
-    assert alone(root, spec, *rows) == (["spec"] if goes else [])
+    assert goes_with_p1(root, spec, *rows) == goes
 
 
 def test_what_was_trained_with_it_goes(root: Path) -> None:
@@ -97,8 +99,12 @@ def test_what_was_trained_with_it_goes(root: Path) -> None:
     put(root, MODELS, *({"model_id": name, "spec_id": spec.spec_id} for name, spec in models))
     put(root, HEADERS, row("P1", ReceiveCoilName="DOE^JANE", KVP="80"), row("P2", KVP="80"))
     put(root, TOMBSTONES, *tombstones.rows(make_salt(root), Identifier.PATIENT, ["P1"], "r").to_pylist())
+    telling = {"job": "evaluate", "name": "telling_tag", "value": 0.5}
+    labels = [[("feature", "ReceiveCoilName"), ("value", word)] for word in ("HEAD", "DOE^JANE")]
+    put(root, METRICS, *(telling | {"labels": each} for each in [*labels, [("feature", "KVP")], None]))
     parts = [part.name for part in delta.parts(root, HEADERS)]
     learned.forget(root, registry, Tombstones.of(root), parts)
+    assert delta.read_small(root, METRICS)["labels"].to_pylist() == [labels[0], [("feature", "KVP")], None]
     assert [path.name for path in registry.iterdir()] == ["m1"]
     assert delta.read_small(root, FEATURE_SPECS)["spec_id"].to_pylist() == [kept.spec_id]
     assert delta.read_small(root, MODELS)["model_id"].to_pylist() == ["m1"]
