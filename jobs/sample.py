@@ -28,6 +28,7 @@ class SampleCounts:
     instances: int
     by_modality: dict[str, int]
     by_split: dict[str, int]
+    normalised: int  # those whose file has the Modality in another way, such as "ct" or "CT\\PT"
 
 
 def run(context: Context) -> SampleCounts:
@@ -47,9 +48,10 @@ def run(context: Context) -> SampleCounts:
             f"sample.split_by = '{config.split_by}' leaves no instance for {missing}; try another"
         )
     rows = rows.sort_by([("Modality", "ascending"), ("SOPInstanceUID", "ascending")])
+    normalised = len(rows) - pc.sum(rows["as_written"]).as_py()
     rows = rows.append_column("run_id", pc.cast([context.run_id] * len(rows), "string"))
-    delta.replace(context.root, SAMPLE, rows)
-    return SampleCounts(len(rows), dict(sorted(by_modality.items())), dict(by_split))
+    delta.replace(context.root, SAMPLE, rows.select(SAMPLE.columns))
+    return SampleCounts(len(rows), dict(sorted(by_modality.items())), dict(by_split), normalised)
 
 
 JOB = Job("sample", run, reads=(HEADERS,), sections=("sample",), writes=(SAMPLE,))

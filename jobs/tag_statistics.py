@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from dicomae.dicom import privacy
 from dicomae.dicom.keys import standard_vr
 from dicomae.features import funnel, statistics
 from dicomae.lake import delta, runs
@@ -28,15 +29,14 @@ class TagStatisticsCounts:
 
 
 def run(context: Context) -> TagStatisticsCounts:
-    spark, root = context.spark, context.root
+    spark, root, config = context.spark, context.root, context.config.funnel
     headers, sampled = frames.read(spark, root, HEADERS), frames.read(spark, root, SAMPLE)
     with step(spark, "statistics of the archive"):
         archive = statistics.finish(tag_statistics(headers), standard_vr)
     with step(spark, "statistics of the sample"):
         in_sample = headers.join(sampled, "SOPInstanceUID", how="left_semi")
-        decided = funnel.decide(
-            statistics.finish(tag_statistics(in_sample), standard_vr), context.config.funnel
-        )
+        counted = statistics.finish(tag_statistics(in_sample), standard_vr)
+    decided = funnel.decide(counted, config, privacy.levels(config))
     scopes = {"archive": archive, "sample": decided}
     rows = [statistics.as_rows(found, scope, context.run_id) for scope, found in scopes.items()]
     delta.replace(root, TAG_STATISTICS, pa.concat_tables(rows))

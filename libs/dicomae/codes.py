@@ -1,7 +1,7 @@
 """The closed lists of codes that tables hold.
 
-What became of a file, why one could not be read; sets of features, kinds of models, and the spaces that
-they compress into.
+What became of a file, why one could not be read; what an element may tell of a person; sets of features,
+kinds of models, and the spaces that they compress into.
 """
 
 from enum import StrEnum
@@ -48,6 +48,19 @@ class Identifier(StrEnum):
 
     INSTANCE = "SOPInstanceUID"
     PATIENT = "PatientID"
+
+
+class PrivacyLevel(StrEnum):
+    """What an element's key says of its values: whom or what they may name (`dicom.privacy` decides)."""
+
+    IDENTIFIER = "identifier"  # a person, a place, an order or a device: PatientID
+    NAMING_VR = "naming_vr"  # PS3.6 gives it the VR of names, dates, UIDs or addresses: ReviewerName
+    CREATOR = "creator"  # the owner of private elements: (0019,0010)
+    FREE_TEXT = "free_text"  # what people write: StudyDescription
+    PRIVATE = "private"  # a private element that no dictionary knows as a code: its texts may say anything
+    UNLISTED = "unlisted"  # a text that no list of the funnel names: a keyword of a later PS3.6
+    TECHNICAL = "technical"  # a text that devices write: Manufacturer
+    CODE = "code"  # a code or a number: Modality, KVP
 
 
 class FeatureSet(StrEnum):

@@ -1,7 +1,8 @@
 """The configuration: frozen dataclasses read from TOML; nothing has a default in code.
 
-`conf/default.toml` is the one place of the defaults. Another file begins with
-`extends = "default.toml"` (a path relative to itself) and names only the keys that it changes.
+`conf/default.toml` is the one place of the defaults, with the lists of `conf/privacy.toml`, which it
+extends. Another file begins with `extends = "default.toml"` (a path relative to itself) and names only the
+keys that it changes.
 
 A field is a key of the file, with its type, range and unit: `threads: Annotated[int, from_to(1, 1024)]` is
 the key `threads` of the section `[training]`.
@@ -16,6 +17,7 @@ from typing import Annotated, Literal
 
 from dicomae.ranges import (
     DIFFERENT,
+    NOT_EMPTY,
     above_and_below,
     above_up_to,
     each_from_to,
@@ -98,8 +100,10 @@ class FunnelConfig:
     maximum_categories: Annotated[int, from_to(1, 100_000)]  # unique values of a categorical tag
     minimum_numeric_share: Annotated[float, from_to(0, 1)]  # numbers among a numeric tag's values
     excluded_vrs: tuple[str, ...]  # such as "UI"
-    identifiers: tuple[str, ...]  # keywords that name a person, an order or a device
+    # Keywords that name a person, an order or a device, and of sequences in which all else does.
+    identifiers: Annotated[tuple[str, ...], NOT_EMPTY]
     free_text: tuple[str, ...]  # keywords that hold natural language
+    technical_terms: tuple[str, ...]  # keywords of texts that devices and their software write
     labels: tuple[str, ...]  # keywords that the evaluation compares with
 
 
@@ -110,10 +114,14 @@ class FeaturesConfig:
     bounds: Literal["clipped", "minmax"]
     lower_quantile: Annotated[float, from_to_below(0, 0.5)]  # of a tag's numbers; lower ones are clipped
     upper_quantile: Annotated[float, above_up_to(0.5, 1)]  # higher ones are clipped
+    # Widths of the middle 80 % of a tag's numbers; a number further outside is absurd, and never a bound.
+    absurd_beyond: Annotated[float, from_to(1, 1_000_000)]
     # Values of a multi-valued numeric tag that become features.
     maximum_values: Annotated[int, from_to(1, 10_000)]
     # Of the training split who have a category, or it is none.
     minimum_patients: Annotated[int, from_to(1, 1_000_000)]
+    # Of the training split that have a category of a text that no list of the funnel names, or it is none.
+    minimum_devices: Annotated[int, from_to(1, 1_000_000)]
 
 
 @dataclass(frozen=True)

@@ -77,3 +77,4 @@ def each_from_to(low: int, high: int, most: int) -> Range:
 DIFFERENT = _range(
     lambda values: 0 < len(values) == len(set(values)), "a list of one or more different values"
 )
+NOT_EMPTY = _range(lambda values: len(values) > 0, "a list of one or more values")

@@ -127,7 +127,7 @@ TAG_STATISTICS = Table(
         ("fill_by_modality", SHARES),
         ("varies", pa.bool_()),  # at least two unique values, placeholders aside: exact
         ("distinct_hll", pa.int64()),  # unique values: HyperLogLog, exact when few
-        ("numeric_share", pa.float64()),  # of the values read, those that are numbers throughout
+        ("numeric_share", pa.float64()),  # of the values read, those meant as numbers throughout
         ("max_values", pa.int32()),  # most values of one element (value multiplicity)
         ("minimum", pa.float64()),  # over all numbers
         ("maximum", pa.float64()),
@@ -296,6 +296,8 @@ RUNS = Table(
             ("read_versions", pa.map_(pa.string(), pa.int64())),
             ("packages", TEXTS),
             ("summary", pa.string()),  # the job's last line, JSON
+            ("user", pa.string()),  # who ran it: the account's name on that host
+            ("host", pa.string()),
         ]
     ),
 )

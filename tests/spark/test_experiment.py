@@ -127,12 +127,12 @@ LEDGER = {
 KEYS = {
     "ingest": {"source", "listed", "trusted", "unanswered", "new", "read", "stopped", *LEDGER},
     "retry": {"retried", "read", "stopped", *LEDGER},
-    "sample": {"instances", "by_modality", "by_split"},
+    "sample": {"instances", "by_modality", "by_split", "normalised"},
     "tag_statistics": {"tags_in_archive", "funnel"},
-    "fit_features": {"features", "width"},
+    "fit_features": {"features", "width", "left_out"},
     "train": {"models"},
     "embed": {"models", "embedded"},
-    "cluster": {"engine", "assigned", "n_clusters"},
+    "cluster": {"engine", "assigned", "n_clusters", "distinct_rows", "left_out"},
     "evaluate": {"test_instances", "table_1"},
     "report": {"report", "bytes"},
     "experiment": {

@@ -3,10 +3,14 @@
 from collections import Counter, defaultdict
 from dataclasses import replace
 
+import pyarrow as pa
 import pytest
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from dicomae.config import Config
+from dicomae.features import modality
+from dicomae.spark.modality import normalised
 from dicomae.spark.sample import eligible, sample
 
 COLUMNS = (
@@ -38,9 +42,43 @@ def test_only_the_papers_criteria_are_eligible(spark: SparkSession, conf: Config
         _row(5, pixels=False),
         _row(6, "US"),
         _row(7, samples=None),
+        _row(8, "ct"),
+        _row(9, "CT\\PT"),
+        _row(10, "PT\\CT"),
+        _row(11, ""),
     ]
     found = eligible(spark.createDataFrame(made, COLUMNS), conf.sample).select("SOPInstanceUID").collect()
-    assert sorted(row[0] for row in found) == ["1.0", "1.1"]
+    assert sorted(row[0] for row in found) == ["1.0", "1.1", "1.8", "1.9"]
+
+
+def test_a_modality_is_normalised_and_what_was_written_otherwise_is_marked(
+    spark: SparkSession, conf: Config
+) -> None:
+    written = ["CT", "ct", " Ct", "CT ", "CT\\PT", "\\ct\0", "MR", "mr\\"]
+    frame = spark.createDataFrame([_row(i, text) for i, text in enumerate(written)], COLUMNS)
+    found = sample(frame, conf.sample).orderBy(F.col("SOPInstanceUID")).collect()
+    assert [row["Modality"] for row in found] == ["CT"] * 6 + ["MR"] * 2
+    assert [row["as_written"] for row in found] == [True] + [False] * 5 + [True, False]
+
+
+def test_spark_normalises_as_the_kernel_does(spark: SparkSession) -> None:
+    texts = [
+        "CT",
+        "ct\n",
+        "\\ \\",
+        "",
+        None,
+        " \0",
+        "a\\b\\c",
+        "x y",
+        "\\\\MR\\",
+        "\tNm\r\n",
+        "CT\nMR",
+        "ct \\PT",
+    ]
+    frame = spark.createDataFrame([(text,) for text in texts], "Modality string")
+    found = [row[0] for row in frame.select(normalised()).collect()]
+    assert found == modality.normalised(pa.array(texts)).to_pylist()
 
 
 def test_the_sample_is_balanced_and_repeatable(rows: DataFrame, conf: Config) -> None:

@@ -42,5 +42,4 @@ def test_codes_are_written_to_tables_as_plain_text() -> None:
         "archive_bomb",
         "archive_encrypted",
         "archive_nested",
-        "forgotten",
     }

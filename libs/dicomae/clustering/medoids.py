@@ -88,10 +88,66 @@ def check_enough(rows: int, n_clusters: Sequence[int]) -> None:
         )
 
 
+@dataclass(frozen=True)
+class DistinctRows:
+    """How many rows of a split differ, in the space where the fewest do; more clusters would be empty.
+
+    Attributes
+    ----------
+    rows : different rows.
+    left_out : the numbers of clusters above that.
+
+    Examples
+    --------
+    >>> DistinctRows(rows=37, left_out=(40, 50)).words()
+    '37 training rows differ; K = 40, 50 left out'
+    """
+
+    rows: int
+    left_out: tuple[int, ...]
+
+    def words(self) -> str:
+        """What a person should know of it: "37 training rows differ; K = 40, 50 left out"."""
+        return f"{self.rows} training rows differ; K = {', '.join(map(str, self.left_out))} left out"
+
+
+def distinct_rows(train: SplitVectors, n_clusters: Sequence[int]) -> DistinctRows:
+    """The number of different rows, and which of `n_clusters` are above it.
+
+    The same numbers of clusters are left out in all spaces of a model: the evaluation compares them pair by
+    pair.
+
+    Raises
+    ------
+    UsageError
+        All numbers of clusters are above the number of different rows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dicomae.clustering.medoids import SplitVectors, distinct_rows
+    >>> X = np.array([[0, 1], [0, 1], [2, 0]], np.float32)
+    >>> train = SplitVectors("all", "6c1f375eaee2c7a1", ["1.2.1", "1.2.2", "1.2.3"], {"original": X})
+    >>> distinct_rows(train, n_clusters=[2, 3])
+    DistinctRows(rows=2, left_out=(3,))
+    """
+    # 0.0 is added so that -0.0, the same number in other bytes, is no other row.
+    rows = min(len({row.tobytes() for row in X + np.float32(0)}) for X in train.X.values())
+    left_out = tuple(k for k in n_clusters if k > rows)
+    if len(left_out) == len(n_clusters):
+        raise UsageError(
+            f"clustering.n_clusters: of the training instances {rows} differ ({train.feature_set}); "
+            f"give a K of {rows} or less, or ingest more"
+        )
+    return DistinctRows(rows, left_out)
+
+
 def fit(
     train: SplitVectors, config: ClusteringConfig, run_id: str, on_fit: Callable[[], object] = lambda: None
 ) -> pa.Table:
     """Rows of `MEDOIDS` for every space and K; the distance matrix of a space is computed once.
+
+    A K above the number of different rows is left out (`distinct_rows`).
 
     Parameters
     ----------
@@ -109,9 +165,10 @@ def fit(
     {'cluster': 1, 'SOPInstanceUID': '1.2.3', 'vector': [9.0, 9.0], 'train_size': 2, 'sum_of_distances': 2.0}
     """
     tables = [MEDOIDS.schema.empty_table()]
+    left_out = distinct_rows(train, config.n_clusters).left_out
     for space, X in train.X.items():
         matrix = distances.manhattan(X)
-        for k in config.n_clusters:
+        for k in (k for k in config.n_clusters if k not in left_out):
             found = kmedoids.fit(matrix, k, config.engine, config.maximum_iterations, config.seed)
             tables.append(_rows(train, space, found, config.engine, run_id))
             on_fit()

@@ -1,7 +1,7 @@
 """Tags and keys: what the `elements` map calls an element, and which VR the standard gives it."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from types import MappingProxyType
 
@@ -27,6 +27,7 @@ _REPEATERS = tuple(
 )
 _FIRST_OF_REPEATERS = {keyword: vr for _, _, vr, keyword in _REPEATERS}
 _FLATTENED = re.compile(r"^(?:\w+\[\d+\]\.)+")
+_PARENT = re.compile(r"(\w+)\[\d+\]\.")
 _PRIVATE_KEY = re.compile(r"^([0-9A-F]{4})xx([0-9A-F]{2}) (.+)$", re.DOTALL)
 _NUMBER_KEY = re.compile(r"^[0-9A-F]{8}$")
 _LONGEST_CREATOR = 64  # characters: the maximum of LO
@@ -152,6 +153,79 @@ def standard_vr(key: str) -> str | None:
     tag = datadict.tag_for_keyword(key)
     vr = _FIRST_OF_REPEATERS.get(key) if tag is None else DicomDictionary[tag][0]
     return _resolved(vr)
+
+
+def parts_of(key: str) -> list[str]:
+    """The keywords of the sequences that a flattened element lies in, from the outermost, then its own key.
+
+    Examples
+    --------
+    >>> from dicomae.dicom.keys import parts_of
+    >>> parts_of("KVP"), parts_of("RequestAttributesSequence[0].RequestedProcedureID")
+    (['KVP'], ['RequestAttributesSequence', 'RequestedProcedureID'])
+    """
+    parents = _FLATTENED.match(key)
+    prefix = parents[0] if parents else ""
+    return [*_PARENT.findall(prefix), key[len(prefix) :]]
+
+
+def keyword_of(key: str) -> str | None:
+    """The PS3.6 keyword of a key that is not flattened, also of a repeating group after the first; else None.
+
+    Examples
+    --------
+    >>> from dicomae.dicom.keys import keyword_of
+    >>> keyword_of("KVP"), keyword_of("60020022"), keyword_of("00190010")
+    ('KVP', 'OverlayDescription', None)
+    """
+    if not _NUMBER_KEY.match(key):
+        return key if is_keyword(key) else None
+    entry = DicomDictionary.get(int(key, 16))
+    if entry is not None:
+        return entry[4] or None
+    return next((word for mask, _, _, word in _REPEATERS if mask.fullmatch(key)), None)
+
+
+def is_private_key(key: str) -> bool:
+    """Whether a key that is not flattened is that of a private element, with or without a creator.
+
+    Examples
+    --------
+    >>> from dicomae.dicom.keys import is_private_key
+    >>> is_private_key("0019xx02 GEMS_ACQU_01"), is_private_key("00191002"), is_private_key("60020010")
+    (True, True, False)
+    """
+    return bool(_PRIVATE_KEY.match(key)) or (bool(_NUMBER_KEY.match(key)) and is_private(int(key[:4], 16)))
+
+
+def is_creator_key(key: str) -> bool:
+    """Whether a key that is not flattened is that of an element that reserves a private block.
+
+    Examples
+    --------
+    >>> from dicomae.dicom.keys import is_creator_key
+    >>> is_creator_key("00190010"), is_creator_key("00191002"), is_creator_key("0019xx10 GEMS_ACQU_01")
+    (True, False, False)
+    """
+    return bool(_NUMBER_KEY.match(key)) and is_creator(int(key[:4], 16), int(key[4:], 16))
+
+
+def is_keyword(word: str) -> bool:
+    """Whether PS3.6 has the keyword.
+
+    Examples
+    --------
+    >>> from dicomae.dicom.keys import is_keyword
+    >>> is_keyword("PatientName"), is_keyword("OverlayRows"), is_keyword("PatientNames")
+    (True, True, False)
+    """
+    return bool(word) and (datadict.tag_for_keyword(word) is not None or word in _FIRST_OF_REPEATERS)
+
+
+def keywords() -> Iterator[str]:
+    """All keywords of PS3.6."""
+    yield from (entry[4] for entry in DicomDictionary.values() if entry[4])
+    yield from _FIRST_OF_REPEATERS
 
 
 def shown_key(key: str) -> str:

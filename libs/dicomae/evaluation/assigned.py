@@ -20,12 +20,14 @@ class Assigned:
     declared : whether the body part was declared, not filled in.
     patients : PatientID of each row; None is unknown.
     clusters : space -> K -> cluster of each row, int32 (n,).
+    devices : number of each row's device (`features.devices`); empty where nobody asked for it.
     """
 
     labels: dict[str, list[str | None]]
     declared: npt.NDArray[np.bool_]
     patients: list[str | None]
     clusters: dict[str, dict[int, npt.NDArray[np.int32]]]
+    devices: tuple[int, ...] = ()
 
     def where(self, mask: npt.NDArray[np.bool_]) -> "Assigned":
         """The rows for which `mask` is true.
@@ -43,6 +45,7 @@ class Assigned:
             self.declared[rows],
             [self.patients[i] for i in rows],
             {s: {k: c[rows] for k, c in by_k.items()} for s, by_k in self.clusters.items()},
+            tuple(self.devices[i] for i in rows) if self.devices else (),
         )
 
 
@@ -51,15 +54,15 @@ def from_rows(rows: pa.Table) -> Assigned:
 
     Parameters
     ----------
-    rows : columns SOPInstanceUID, Modality, body_part, body_part_source, PatientID, `space`, and `cluster`
-        (a map from K to the cluster); in any order, at least one row.
+    rows : columns SOPInstanceUID, Modality, body_part, body_part_source, PatientID, `device`, `space`, and
+        `cluster` (a map from K to the cluster); in any order, at least one row.
 
     Examples
     --------
     >>> rows = pa.table(
     ...     {"SOPInstanceUID": ["1.2.4", "1.2.3"], "Modality": ["MR", "CT"], "body_part": [None, "CHEST"],
     ...      "body_part_source": ["unknown", "declared"], "PatientID": ["P2", "P1"],
-    ...      "space": ["original"] * 2,
+    ...      "device": [0, 0], "space": ["original"] * 2,
     ...      "cluster": pa.array([[(2, 1)], [(2, 0)]], pa.map_(pa.int32(), pa.int32()))}
     ... )
     >>> found = from_rows(rows)
@@ -75,6 +78,7 @@ def from_rows(rows: pa.Table) -> Assigned:
         np.array([source in _DECLARED for source in first["body_part_source"].to_pylist()], dtype=np.bool_),
         first["PatientID"].to_pylist(),
         {space: _by_k(mine["cluster"]) for space, mine in spaces.items()},
+        tuple(first["device"].to_pylist()),
     )
 
 

@@ -1,19 +1,22 @@
-"""Cluster cards: how large a cluster is, what is in it, and which columns set it apart."""
+"""Cluster cards: how large a cluster is, what is in it, and which columns set it apart.
 
-from collections import Counter
+A cluster of fewer than `MINIMUM_PATIENTS` patients has no card, and a value that fewer of a cluster's
+patients have is no share of it: both could point at one person. The limit holds whatever the vocabulary was
+fitted with.
+"""
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from dicomae.evaluation import cells
+from dicomae.evaluation.cells import MINIMUM_PATIENTS
 from dicomae.tables import Metric
 
 TELLING = 5  # columns shown of each cluster
 SHARES = 5  # values shown of each label
-# A category of fewer patients could point at one person, so its text is not shown. Rows are no measure of
-# that: one series can have hundreds. The limit holds whatever the vocabulary was fitted with.
-MINIMUM_PATIENTS = 5
 
 
 @dataclass(frozen=True)
@@ -38,9 +41,7 @@ def cards(
     X: npt.NDArray[np.float32],
     columns: Sequence[Column],
 ) -> list[Metric]:
-    """Metrics that describe each cluster.
-
-    A category is named only if at least `MINIMUM_PATIENTS` patients of all the rows have it.
+    """Metrics that describe each cluster, and how many clusters and instances are left out for few patients.
 
     Parameters
     ----------
@@ -51,39 +52,55 @@ def cards(
 
     Examples
     --------
-    Two clusters of CT and of MR, told apart by the tube voltage alone:
+    Two clusters of CT and of MR, told apart by the tube voltage alone; one patient alone is in the second.
 
+    >>> import numpy as np
+    >>> from dicomae.evaluation.cards import Column, cards
     >>> found = cards(
-    ...     np.array([0, 0, 1], np.int32),
-    ...     {"Modality": ["CT", "CT", "MR"]},
-    ...     ["P1", "P2", "P3"],
-    ...     np.array([[1.0], [0.5], [0.0]], np.float32),
+    ...     np.array([0, 0, 0, 0, 0, 1], np.int32),
+    ...     {"Modality": ["CT"] * 5 + ["MR"]},
+    ...     ["P1", "P2", "P3", "P4", "P5", "P6"],
+    ...     np.array([[1.0], [0.5], [1.0], [0.5], [0.75], [0.0]], np.float32),
     ...     [Column("KVP", "numeric", None)],
     ... )
-    >>> for metric in found[:4]:
+    >>> for metric in found:
     ...     print(metric.name, metric.labels, metric.value)
-    cluster_size {'cluster': 0} 2.0
+    cluster_size {'cluster': 0} 5.0
     cluster_share {'cluster': 0, 'tag': 'Modality', 'value': 'CT'} 1.0
     telling_tag {'cluster': 0, 'feature': 'KVP', 'kind': 'numeric'} 0.75
-    telling_tag_overall {'cluster': 0, 'feature': 'KVP', 'kind': 'numeric'} 0.5
+    telling_tag_overall {'cluster': 0, 'feature': 'KVP', 'kind': 'numeric'} 0.625
+    clusters_of_few_patients {} 1.0
+    instances_of_few_patients {} 1.0
     """
     metrics: list[Metric] = []
     overall = X.mean(axis=0) if len(X) else np.zeros(X.shape[1], np.float32)
-    is_common = _patients_with(X, patients) >= MINIMUM_PATIENTS
+    few: list[int] = []
     for number in np.unique(cluster):
-        inside = cluster == number
+        rows = np.flatnonzero(cluster == number)
+        who = [patients[i] for i in rows]
+        if len(set(who)) < MINIMUM_PATIENTS:
+            few.append(len(rows))
+            continue
         about: dict[str, object] = {"cluster": int(number)}
-        metrics.append(Metric("cluster_size", about, float(inside.sum())))
+        metrics.append(Metric("cluster_size", about, float(len(rows))))
         for label, values in labels.items():
-            counts = Counter(values[i] or "unknown" for i in np.flatnonzero(inside))
-            top = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:SHARES]
-            metrics += [
-                Metric("cluster_share", {**about, "tag": label, "value": value}, n / inside.sum())
-                for value, n in top
-            ]
-        mean = X[inside].mean(axis=0)
-        metrics += _telling(about, mean, overall, is_common, columns)
+            metrics += _shares({**about, "tag": label}, [values[i] or "unknown" for i in rows], who)
+        # A category whose patients in the cluster are enough has enough in the whole.
+        is_common = _patients_with(X[rows], who) >= MINIMUM_PATIENTS
+        metrics += _telling(about, X[rows].mean(axis=0), overall, is_common, columns)
+    if few:
+        metrics.append(Metric("clusters_of_few_patients", {}, float(len(few))))
+        metrics.append(Metric("instances_of_few_patients", {}, float(sum(few))))
     return metrics
+
+
+def _shares(about: dict[str, object], values: Sequence[str], who: Sequence[str | None]) -> list[Metric]:
+    """The shares of a cluster's values that may be named, the largest first; the rest is left of 1."""
+    return [
+        Metric("cluster_share", {**about, "value": value}, n / len(values))
+        for value, n in cells.count(values, who, SHARES).items()
+        if value != cells.OTHERS
+    ]
 
 
 def _patients_with(X: npt.NDArray[np.float32], patients: Sequence[str | None]) -> npt.NDArray[np.int64]:

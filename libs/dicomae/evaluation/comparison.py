@@ -1,6 +1,13 @@
-"""Does compressed data group as well as original data? Scores for every K, and their significance."""
+"""Does compressed data group as well as original data? Scores for every K, and their significance.
 
-from collections.abc import Mapping, Sequence
+Some scores say nothing, and are null. None of them counts as evidence:
+
+- Where all rows have one label, a score of 1 is that of any clusters.
+- Where neither space has two clusters among the rows, as for K = 1, both scores are those of any data.
+- Rows of one patient are no sample of patients: their scores stand, but nothing is tested with them.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,7 +67,7 @@ WAYS = (
 
 
 def compare_ways(by_model: Mapping[tuple[str, str], Assigned], config: EvaluationConfig) -> list[Metric]:
-    """The metrics of every way whose model is there.
+    """The metrics of every way whose model is there: scores, tests, and of how many patients and devices.
 
     Parameters
     ----------
@@ -80,17 +87,26 @@ def compare_ways(by_model: Mapping[tuple[str, str], Assigned], config: Evaluatio
         if way.model in by_model:
             rows = by_model[way.model]
             chosen = rows.where(rows.declared) if way.declared_only else rows
-            metrics += compare(way.name, chosen.labels, chosen.clusters, config)
+            patients = len(set(chosen.patients))
+            metrics += compare(way.name, chosen.labels, chosen.clusters, config, is_tested=patients > 1)
+            metrics.append(Metric("patients", {"way": way.name}, float(patients)))
+            if chosen.devices:
+                metrics.append(Metric("devices", {"way": way.name}, float(len(set(chosen.devices)))))
     return metrics
 
 
-def compare(way: str, labels: Labels, clusters: Clusters, config: EvaluationConfig) -> list[Metric]:
+def compare(
+    way: str, labels: Labels, clusters: Clusters, config: EvaluationConfig, is_tested: bool = True
+) -> list[Metric]:
     """Scores of both spaces with regard to each label, then the tests of one series against the other.
+
+    Beside them stands how many values each label has. The module says which scores are null.
 
     Parameters
     ----------
     labels : label -> (n,) values; None is unknown.
     clusters : space -> K -> (n,) cluster of each row, for the original space and one other.
+    is_tested : whether the rows are a sample of which tests say something; otherwise all tests are null.
 
     Raises
     ------
@@ -112,35 +128,55 @@ def compare(way: str, labels: Labels, clusters: Clusters, config: EvaluationConf
         raise ValueError(f"a way compares the original space with one other, not {sorted(clusters)}")
     metrics: list[Metric] = []
     for label, truth in labels.items():
+        values = len(set(truth) - {None})
+        metrics.append(Metric("label_values", {"way": way, "label": label}, float(values)))
+        telling = _telling(truth, clusters) if values > 1 else frozenset()
         for score in SCORES:
-            series = {space: _series(score, truth, by_k, config) for space, by_k in clusters.items()}
+            series = {space: _series(score, truth, by_k, telling, config) for space, by_k in clusters.items()}
             about = {"way": way, "label": label}
             for space, by_k in series.items():
                 metrics += [
                     Metric(score, {**about, "space": space, "n_clusters": k}, _defined(v))
                     for k, v in by_k.items()
                 ]
-            metrics += _significance({**about, "score": score}, others[0], series, config)
+            metrics += _significance({**about, "score": score}, others[0], series, config, is_tested)
     return metrics
+
+
+def _telling(truth: Sequence[str | None], clusters: Clusters) -> frozenset[int]:
+    """The K for which a space, or both, has two clusters or more among the rows that have a label."""
+    labelled = np.array([value is not None for value in truth])
+    return frozenset(
+        k for by_k in clusters.values() for k, found in by_k.items() if len(np.unique(found[labelled])) > 1
+    )
 
 
 def _series(
     score: str,
     truth: Sequence[str | None],
     by_k: Mapping[int, npt.NDArray[np.int32]],
+    telling: Collection[int],
     config: EvaluationConfig,
 ) -> dict[int, float]:
+    """The score for each K; NaN for a K that is not in `telling`."""
     if score == "homogeneity":
-        return {k: scores.homogeneity(truth, found) for k, found in by_k.items()}
-    mean = config.average_method
-    return {k: scores.normalized_mutual_information(truth, found, mean) for k, found in by_k.items()}
+        measured = {k: scores.homogeneity(truth, found) for k, found in by_k.items()}
+    else:
+        mean = config.average_method
+        measured = {k: scores.normalized_mutual_information(truth, found, mean) for k, found in by_k.items()}
+    return {k: value if k in telling else float("nan") for k, value in measured.items()}
 
 
 def _significance(
-    about: dict[str, object], other: str, series: Mapping[str, Mapping[int, float]], config: EvaluationConfig
+    about: dict[str, object],
+    other: str,
+    series: Mapping[str, Mapping[int, float]],
+    config: EvaluationConfig,
+    is_tested: bool,
 ) -> list[Metric]:
-    original, compressed = (list(series[space].values()) for space in (Space.ORIGINAL, other))
-    found = significance.compare(original, compressed, config)
+    original, compressed = series[Space.ORIGINAL], series[other]
+    both = [k for k in original if k in compressed] if is_tested else []
+    found = significance.compare([original[k] for k in both], [compressed[k] for k in both], config)
     plain = ("wilcoxon_p", "tost_p", "mean_difference", "mean_difference_low", "mean_difference_high")
     return [
         Metric("shapiro_p", {**about, "space": Space.ORIGINAL}, _defined(found.shapiro_original)),

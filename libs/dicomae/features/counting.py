@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dicomae.features import elements, tag_count, values
+from dicomae.features.modality import normalised
 from dicomae.features.tag_count import TagCount
 
 _CODE_STRING = r"^[A-Z0-9_ ]{1,16}$"  # PS3.5, section 6.2: CS
@@ -56,17 +57,17 @@ def counts(
 def modality_of_rows(column: pa.Array) -> tuple[npt.NDArray[np.int64], list[str]]:
     """Place of each row's modality in the list of modalities, int64 (n_rows,), and that list.
 
-    The place is -1 when the modality is null or breaks the rules of its VR: a CS has no small letters.
+    The place is -1 when the modality is null, or breaks the rules of its VR also when it is normalised.
 
     Examples
     --------
     >>> import pyarrow as pa
     >>> from dicomae.features.counting import modality_of_rows
-    >>> places, modalities = modality_of_rows(pa.array(["MR", "CT", "ct", None, "MR"]))
+    >>> places, modalities = modality_of_rows(pa.array(["MR", "CT", "ct", None, "(M)", "MR"]))
     >>> modalities, places.tolist()
-    (['MR', 'CT'], [0, 1, -1, -1, 0])
+    (['MR', 'CT'], [0, 1, 1, -1, -1, 0])
     """
-    plain = column.cast(pa.string())
+    plain = normalised(column)
     encoded = pc.if_else(pc.match_substring_regex(plain, _CODE_STRING), plain, None).dictionary_encode()
     return encoded.indices.fill_null(-1).to_numpy().astype(np.int64), encoded.dictionary.to_pylist()
 
@@ -115,7 +116,7 @@ def _number_counts(
 ) -> dict[str, npt.NDArray[Any]]:
     """`numeric`, `max_values`, `minimum` and `maximum` of each key; see `TagCount`."""
     parsed = values.parse_numbers(texts)
-    numeric = parsed.all_numbers()[value_of_pair]
+    numeric = parsed.meant_as_numbers()[value_of_pair]
     lowest, highest = parsed.bounds()
     max_values = np.zeros(n_keys, np.int64)
     minimum, maximum = np.full(n_keys, np.inf), np.full(n_keys, -np.inf)

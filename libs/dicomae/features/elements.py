@@ -7,6 +7,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dicomae.features import modality
+from dicomae.features.values import is_read
+
 BODY_PART = "BodyPartExamined"  # its value comes from the repaired column `body_part`
 
 
@@ -46,7 +49,7 @@ class Elements:
 def from_batch(batch: pa.RecordBatch, wanted: list[str] | None = None) -> Elements:
     """Elements of a header batch; with `wanted`, those of these keys alone.
 
-    The value of BodyPartExamined is the repaired one, from the column `body_part`.
+    The value of BodyPartExamined is the repaired one, from the column `body_part`. Modality is normalised.
 
     Parameters
     ----------
@@ -73,6 +76,9 @@ def from_batch(batch: pa.RecordBatch, wanted: list[str] | None = None) -> Elemen
     body_part = names.index(BODY_PART) if BODY_PART in names else -1
     kept = np.flatnonzero((codes >= 0) & (codes != body_part))
     rows, codes, values = rows[kept], codes[kept], values.take(pa.array(kept))
+    if modality.KEYWORD in names:
+        is_modality = (codes == names.index(modality.KEYWORD)) & is_read(values)
+        values = pc.if_else(pa.array(is_modality), modality.normalised(values), values)
     if body_part >= 0:
         repaired = batch.column("body_part").cast(pa.string())
         known = np.flatnonzero(pc.is_valid(repaired).to_numpy(zero_copy_only=False))

@@ -7,28 +7,25 @@ that the model was trained with. What does not fit is counted; see `encoding`.
 import dataclasses
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from dicomae.codes import FeatureSet
 from dicomae.config import FeaturesConfig
 from dicomae.errors import UsageError
-from dicomae.features import elements, encoding, feature, values
+from dicomae.features import bounds, devices, elements, encoding, feature, values
 from dicomae.features.encoding import Encoded
 from dicomae.features.feature import MAXIMUM_COMPONENTS, Feature
 
 VERSION = 2
 FEATURE_SETS = tuple(FeatureSet)
-_SEEN = pa.schema([("value", pa.string()), ("patient", pa.int32())])
-# The span of two bounds must itself be a number; a DS can come near the largest float.
-_LIMIT = float(np.finfo(np.float64).max) / 2
+_SEEN = pa.schema([("value", pa.string()), ("patient", pa.int32()), ("device", pa.int32())])
 
 
 @dataclass(frozen=True)
@@ -123,6 +120,7 @@ def fit(
     config: FeaturesConfig,
     feature_set: str,
     labels: Sequence[str],
+    needing_devices: Collection[str] = (),
 ) -> FeatureSpec:
     r"""The specification of the tags that the funnel kept, fitted on the training split.
 
@@ -133,17 +131,20 @@ def fit(
         patient.
     decided : what `funnel.decide` returns.
     feature_set : all, or without_labels, which leaves out the keys in `labels`.
+    needing_devices : keys whose categories need `minimum_devices` devices too. When there are any, `train`
+        has the columns `devices.COLUMNS` as well.
 
     Notes
     -----
     A category is a whole value: `ORIGINAL\PRIMARY` is one. The vocabulary holds every category that at
     least `minimum_patients` patients of the training split have. The vocabulary is stored with the model
     and shown in reports, and a category of few patients could point at one person. Patients are counted,
-    not rows: one series can have hundreds of rows. The funnel has dropped tags with too many categories.
+    not rows: one series can have hundreds of rows. What one device alone writes may be the name of its staff,
+    so texts that are not known to be technical need devices too. The funnel has dropped tags with too many
+    categories.
 
-    Bounds are values of the training split: those nearest to the quantiles. When these two are equal and
-    the feature is not constant, the bounds are its minimum and maximum. A multi-valued tag has as many
-    features as its longest value in the training split has components, at most `maximum_values`.
+    Bounds are values of the training split; `bounds` says which. A multi-valued tag has as many features as
+    its longest value in the training split has components, at most `maximum_values`.
 
     Raises
     ------
@@ -166,7 +167,8 @@ def fit(
     ... })
     >>> decided = pa.table({"key": ["KVP", "Modality"], "decision": ["numeric", "categorical"]})
     >>> settings = FeaturesConfig(
-    ...     bounds="minmax", lower_quantile=0.0, upper_quantile=1.0, maximum_values=16, minimum_patients=2
+    ...     bounds="minmax", lower_quantile=0.0, upper_quantile=1.0, maximum_values=16, minimum_patients=2,
+    ...     minimum_devices=1, absurd_beyond=100.0,
     ... )
     >>> found = fit(train, decided, settings, "all", labels=[])
     >>> found.columns, found.features[0].lower, found.features[0].upper
@@ -180,27 +182,33 @@ def fit(
     kinds = dict(zip(decided["key"].to_pylist(), decided["decision"].to_pylist(), strict=True))
     excluded = labels if feature_set == FeatureSet.WITHOUT_LABELS else ()
     keys = sorted(key for key, kind in kinds.items() if kind != "dropped" and key not in excluded)
-    seen = _seen_by_key(train, keys)
+    seen = _seen_by_key(train, keys, bool(needing_devices))
     features: list[Feature] = []
     left_out: list[str] = []
     for key in keys:
-        fit_one = _numeric if kinds[key] == "numeric" else _categorical
-        fitted = fit_one(key, seen[key], config)
+        if kinds[key] == "numeric":
+            fitted = _numeric(key, seen[key], config)
+        else:
+            least = config.minimum_devices if key in needing_devices else 1
+            fitted = _categorical(key, seen[key], config.minimum_patients, least)
         features += [f for f in fitted if isinstance(f, Feature)]
         left_out += [f for f in fitted if isinstance(f, str)]
     return FeatureSpec(tuple(features), feature_set, tuple(left_out))
 
 
-def _seen_by_key(train: pa.RecordBatch | pa.Table, keys: list[str]) -> dict[str, pa.Table]:
-    """Key -> its elements in the training split: `value`, and `patient` as a number (-1: no PatientID)."""
+def _seen_by_key(
+    train: pa.RecordBatch | pa.Table, keys: list[str], with_devices: bool
+) -> dict[str, pa.Table]:
+    """Key -> its elements in the training split: `_SEEN`, patients as numbers (-1: no PatientID)."""
     table = pa.Table.from_batches([train]) if isinstance(train, pa.RecordBatch) else train
     patients = table["PatientID"].combine_chunks().dictionary_encode().indices.fill_null(-1)
+    made_by = devices.of_rows(table) if with_devices else pa.array(np.zeros(len(table), np.int32))
     codes, seen, start = [np.empty(0, np.int64)], [_SEEN.empty_table()], 0
     for batch in table.to_batches():
         found = elements.from_batch(batch, keys)
-        of_elements = patients.slice(start, len(batch)).take(pa.array(found.rows))
+        rows = pa.array(found.rows + start)
         codes.append(found.codes)
-        seen.append(pa.table([found.values, of_elements], schema=_SEEN))
+        seen.append(pa.table([found.values, patients.take(rows), made_by.take(rows)], schema=_SEEN))
         start += len(batch)
     code = np.concatenate(codes)
     by_key = pa.concat_tables(seen).take(pa.array(np.argsort(code, kind="stable")))
@@ -210,12 +218,17 @@ def _seen_by_key(train: pa.RecordBatch | pa.Table, keys: list[str]) -> dict[str,
     }
 
 
-def _categorical(key: str, seen: pa.Table, config: FeaturesConfig) -> list[Feature | str]:
-    """The feature, or its name when none of its values has enough patients in the training split."""
-    counted = seen.group_by("value").aggregate([("patient", "count_distinct")])
-    common = counted.filter(pc.greater_equal(counted["patient_count_distinct"], config.minimum_patients))
+def _categorical(key: str, seen: pa.Table, patients: int, devices: int) -> list[Feature | str]:
+    """The feature, or its name when none of its values has so many patients and devices."""
+    counted = seen.group_by("value").aggregate([("patient", "count_distinct"), ("device", "count_distinct")])
+    common = counted.filter(
+        pc.and_(
+            pc.greater_equal(counted["patient_count_distinct"], patients),
+            pc.greater_equal(counted["device_count_distinct"], devices),
+        )
+    )
     unique = common["value"].combine_chunks()
-    vocabulary = unique.filter(pa.array(values.is_read(unique))).to_pylist()
+    vocabulary = unique.filter(pa.array(values.is_category(unique))).to_pylist()
     if not vocabulary:
         return [key]
     return [Feature(key, key, None, "categorical", None, None, tuple(sorted(vocabulary)))]
@@ -230,21 +243,9 @@ def _numeric(key: str, seen: pa.Table, config: FeaturesConfig) -> list[Feature |
         index = None if components == 1 else component
         name = key if index is None else f"{key}{index}"
         numbers = parsed.numbers[parsed.starts[parsed.lengths > component] + component]
-        bounds = _bounds(numbers[~np.isnan(numbers)], config)
-        fitted.append(name if bounds is None else Feature(name, key, index, "numeric", *bounds, ()))
+        found = bounds.fit(numbers[~np.isnan(numbers)], config)
+        fitted.append(name if found is None else Feature(name, key, index, "numeric", *found, ()))
     return fitted
-
-
-def _bounds(numbers: npt.NDArray[np.float64], config: FeaturesConfig) -> tuple[float, float] | None:
-    """Lower and upper bound; None when there are no two different numbers."""
-    numbers = np.clip(numbers, -_LIMIT, _LIMIT)
-    if not len(numbers) or numbers.min() == numbers.max():
-        return None
-    quantiles = [config.lower_quantile, config.upper_quantile]
-    lower, upper = np.quantile(numbers, quantiles, method="nearest")
-    if config.bounds == "minmax" or lower == upper:
-        lower, upper = numbers.min(), numbers.max()
-    return float(lower), float(upper)
 
 
 def _from_dict(raw: Any) -> FeatureSpec:

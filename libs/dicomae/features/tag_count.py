@@ -25,7 +25,7 @@ class TagCount:
     varies : whether at least two unique values were read.
     sole : digest of the one unique value; None when there is none or more than one.
     sketch : HyperLogLog of the unique values, serialised; no bytes when there is none.
-    numeric : rows whose value is numbers throughout.
+    numeric : rows whose value is numbers throughout, or was meant to be (`values` says which are spoilt).
     max_values : most components of a value that was read.
     minimum, maximum : of all finite numbers; inf and -inf when there is none.
     vrs : rows of each VR that is not the dictionary's.

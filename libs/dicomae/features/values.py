@@ -7,8 +7,11 @@ The rules are the same for statistics, fitting and encoding:
   but a placeholder is neither a category nor a number, and no fault.
 - `\` separates the components of a value (PS3.5, section 6.4).
 - A component is a number when, without its padding, it is a decimal string of a finite value (PS3.5,
-  section 6.2: DS, IS) or an age (AS: `045Y`, counted in years). Two rules are more lenient than the
-  standard: any length is allowed, and one comma may stand for the point (`2,5`), as some devices write it.
+  section 6.2: DS, IS) or an age (AS: `045Y`, counted in years). One rule is more lenient than the standard:
+  any length is allowed.
+- A component that was meant as a number and is none is spoilt: `NaN`, `inf`, `1.#QNAN`, `1e999`, and a number
+  with a comma, such as `1,5`, which one reader takes for 1.5 and another for two numbers. It is a fault where
+  a number is wanted. It is no word either: a value of spoilt components and numbers alone is no category.
 - A component that is padding alone is missing: it is neither a number nor a fault.
 """
 
@@ -22,6 +25,8 @@ import pyarrow.compute as pc
 NUMERIC_VRS = frozenset(["AS", "DS", "FD", "FL", "IS", "SL", "SS", "SV", "UL", "US", "UV"])
 _PADDING = " \t\r\n\0"
 _DECIMAL = r"^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?$"
+_COMMA = r"^[+-]?([0-9.]*[0-9][0-9.]*,[0-9.,]*|[0-9.]*,[0-9.,]*[0-9][0-9.,]*)([eE][+-]?[0-9]+)?$"
+_NO_NUMBER = r"(?i)^[+-]?(nan|inf|infinity|[0-9]\.?#(inf|ind|qnan|snan)[0-9]*)$"  # C and C++ write the last
 _AGE = r"^[0-9]{3}[DWMY]$"
 _PLACEHOLDER = r"^\[([0-9]+ bytes|sequence)\]$"
 _YEARS = {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0}
@@ -37,6 +42,7 @@ class Numbers:
     lengths : int64 (n,), number of each value's components: 0 for null, else at least 1.
     numbers : float64, one for each component; NaN when it is no number.
     missing : bool, one for each component; true when it is padding alone or a placeholder.
+    spoilt : bool, one for each component; true when it was meant as a number and is none.
 
     Examples
     --------
@@ -53,14 +59,21 @@ class Numbers:
     lengths: npt.NDArray[np.int64]
     numbers: npt.NDArray[np.float64]
     missing: npt.NDArray[np.bool_]
+    spoilt: npt.NDArray[np.bool_]
 
     def all_numbers(self) -> npt.NDArray[np.bool_]:
         """Whether each value (n,) holds a number, and beside numbers nothing but missing components."""
-        number = np.isfinite(self.numbers)
+        return np.asarray(self.meant_as_numbers() & (self._count(self.spoilt) == 0))
+
+    def meant_as_numbers(self) -> npt.NDArray[np.bool_]:
+        """Whether each value (n,) holds numbers, spoilt or not, and beside them nothing but missing ones."""
+        meant = np.isfinite(self.numbers) | self.spoilt
+        return np.asarray((self._count(meant) > 0) & (self._count(~meant & ~self.missing) == 0))
+
+    def _count(self, chosen: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+        """How many components of each value (n,) are chosen."""
         value = np.repeat(np.arange(len(self.lengths)), self.lengths)
-        found = np.bincount(value, weights=number, minlength=len(self.lengths))
-        faults = np.bincount(value, weights=~number & ~self.missing, minlength=len(self.lengths))
-        return np.asarray((found > 0) & (faults == 0))
+        return np.bincount(value[chosen], minlength=len(self.lengths))
 
     def bounds(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Smallest and largest number of each value (n,); inf and -inf when it holds none."""
@@ -98,6 +111,20 @@ def is_read(values: pa.Array) -> npt.NDArray[np.bool_]:
     return is_filled(values) & ~_is_placeholder(values)
 
 
+def is_category(values: pa.Array) -> npt.NDArray[np.bool_]:
+    r"""Whether each text (n,) may be a category: it was read, and does not stand for a spoilt number.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from dicomae.features.values import is_category
+    >>> is_category(pa.array(["AXIAL", "2", "[12 bytes]", "NaN", "1,5", "1\\inf", "inf\\AXIAL"])).tolist()
+    [True, True, False, False, False, False, True]
+    """
+    parsed = parse_numbers(values)
+    return is_read(values) & ~(parsed.meant_as_numbers() & ~parsed.all_numbers())
+
+
 def parse_numbers(values: pa.Array) -> Numbers:
     """The numbers in texts; the module says what a number is.
 
@@ -105,15 +132,19 @@ def parse_numbers(values: pa.Array) -> Numbers:
     --------
     >>> import pyarrow as pa
     >>> from dicomae.features.values import parse_numbers
-    >>> parse_numbers(pa.array(["120", " 2,5 ", "1.2E2", "045Y", "006M", "high"])).numbers.tolist()
-    [120.0, 2.5, 120.0, 45.0, 0.5, nan]
+    >>> found = parse_numbers(pa.array(["120", " 2.5 ", "1.2E2", "045Y", "006M", "high", "2,5"]))
+    >>> found.numbers.tolist()
+    [120.0, 2.5, 120.0, 45.0, 0.5, nan, nan]
+    >>> found.spoilt.tolist()
+    [False, False, False, False, False, False, True]
     """
     split = pc.split_pattern(values, "\\")
     lengths = pc.list_value_length(split).fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
     starts = np.cumsum(lengths) - lengths
     texts = pc.utf8_trim(split.flatten(), _PADDING)
     missing = pc.equal(pc.binary_length(texts), 0).to_numpy(zero_copy_only=False) | _is_placeholder(texts)
-    return Numbers(starts, lengths, _numbers(texts), missing)
+    numbers = _numbers(texts)
+    return Numbers(starts, lengths, numbers, missing, _spoilt(texts, numbers))
 
 
 def _is_placeholder(texts: pa.Array) -> npt.NDArray[np.bool_]:
@@ -122,11 +153,17 @@ def _is_placeholder(texts: pa.Array) -> npt.NDArray[np.bool_]:
 
 
 def _numbers(texts: pa.Array) -> npt.NDArray[np.float64]:
-    decimal = pc.replace_substring(texts, ",", ".")
-    decimal = pc.if_else(pc.match_substring_regex(decimal, _DECIMAL), decimal, None)
+    decimal = pc.if_else(pc.match_substring_regex(texts, _DECIMAL), texts, None)
     numbers = decimal.cast(pa.float64()).fill_null(np.nan).to_numpy(zero_copy_only=False).copy()
     numbers[~np.isfinite(numbers)] = np.nan
     for place in np.flatnonzero(pc.match_substring_regex(texts, _AGE).to_numpy(zero_copy_only=False)):
         text = texts[place].as_py()
         numbers[place] = int(text[:3]) * _YEARS[text[3]]
     return np.asarray(numbers)
+
+
+def _spoilt(texts: pa.Array, numbers: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    """Whether each text stands for a number and is none; so is a decimal string that no float holds."""
+    found = pc.match_substring_regex(texts, f"{_DECIMAL}|{_COMMA}")
+    meant = pc.or_(found, pc.match_substring_regex(texts, _NO_NUMBER))
+    return np.asarray(meant.to_numpy(zero_copy_only=False) & np.isnan(numbers))

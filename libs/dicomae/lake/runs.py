@@ -6,6 +6,8 @@ A run that changed nothing leaves no row, so that running a job twice changes no
 import dataclasses
 import hashlib
 import json
+import os
+import pwd
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -47,12 +49,23 @@ class Run:
     config_sha256: str
     read_versions: dict[str, int]
     packages: dict[str, str]
+    user: str = ""
+    host: str = ""
 
 
 @cache
 def packages() -> dict[str, str]:
     """Versions of the packages that a result depends on."""
     return {name: package_version(name) for name in _PACKAGES}
+
+
+def user() -> str:
+    """The name of the account that this process runs under, or its number where it has none."""
+    number = os.geteuid()
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
 
 
 def fingerprint(job: str, config_sha256: str, read: dict[str, TableState], written: dict[str, str]) -> str:

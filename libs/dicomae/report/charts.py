@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from dicomae.codes import ModelKind, Space
 from dicomae.evaluation.comparison import WAYS
-from dicomae.report import figures, wording
+from dicomae.report import figures, values, wording
 from dicomae.report.data import Metrics
 from dicomae.report.figures import Chart, Line, Point
 
@@ -60,7 +60,7 @@ def _curves(candidate: TriedCandidate) -> list[Line]:
     colour, width = ("accent", 2.4) if candidate.chosen else ("muted", 1.3)
     return [
         Line("", candidate.train, colour, "dotted", width=width),
-        Line(candidate.name, candidate.validation, colour, width=width),
+        Line(values.plain(candidate.name), candidate.validation, colour, width=width),
     ]
 
 

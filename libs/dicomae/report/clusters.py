@@ -92,14 +92,28 @@ def shown(metrics: Metrics) -> Shown | None:
     return Shown(k, found is not None, len(tried))
 
 
+@dataclass(frozen=True)
+class FewPatients:
+    """The clusters that have no card, for too few patients are in each, and their instances together."""
+
+    clusters: int
+    instances: int
+
+
+def few_patients(metrics: Metrics) -> FewPatients:
+    """How much is left out of the cards."""
+    names = ("clusters_of_few_patients", "instances_of_few_patients")
+    return FewPatients(*(int(metrics.value(name) or 0) for name in names))
+
+
 def cards(metrics: Metrics) -> list[Card]:
-    """A card for each cluster, the largest first."""
+    """A card for each cluster of enough patients, the largest first."""
     sizes = {
         int(labels["cluster"]): size
         for labels, size in metrics.rows("cluster_size")
         if size is not None and labels.get("cluster", "").isdecimal()
     }
-    total = sum(sizes.values()) or 1.0
+    total = sum(sizes.values()) + few_patients(metrics).instances or 1.0
     return [
         Card(
             cluster,

@@ -59,17 +59,27 @@ def table_1(metrics: Metrics) -> dict[str, list[Row]]:
 
 @dataclass(frozen=True)
 class Answer:
-    """The experiment's outcome: one sentence, and its evidence; "" before anything was measured."""
+    """The experiment's outcome.
+
+    Attributes
+    ----------
+    sentence : the outcome itself.
+    evidence : the figures that it rests on; "" before there are any.
+    unanswered : what these data cannot tell, and why; "" when they can tell all.
+    """
 
     sentence: str
     evidence: str
+    unanswered: str = ""
 
 
 def answer(metrics: Metrics, evaluation: EvaluationConfig) -> Answer:
     """Whether compressed data cluster as original data do, by the paper's way and test."""
     tested = _tested(metrics, PAPER)
+    missing = " ".join(unanswered(metrics))
     if not tested:
-        return Answer("Whether compressed headers cluster as the original ones do is not measured yet.", "")
+        when = "cannot be answered" if missing else "is not measured yet"
+        return Answer(f"Whether compressed headers cluster as the original ones do {when}.", "", missing)
     differ = [row for row, p in tested if p < evaluation.alpha]
     if differ:
         shifts = wording.listed([_shift(row) for row in differ])
@@ -78,7 +88,33 @@ def answer(metrics: Metrics, evaluation: EvaluationConfig) -> Answer:
     else:
         of_all = "the one metric tested" if len(tested) == 1 else f"any of the {len(tested)} metrics"
         verdict = f"with no significant difference from the original in {of_all}"
-    return Answer(f"{_compressed(metrics)} the headers cluster {verdict}.", _evidence(metrics, evaluation))
+    sentence = f"{_compressed(metrics)} the headers cluster {verdict}."
+    return Answer(sentence, _evidence(metrics, evaluation), missing)
+
+
+def unanswered(metrics: Metrics) -> list[str]:
+    """A sentence for each question that the test split cannot answer; none when nothing was evaluated."""
+    undefined = [row.metric for row in rows(metrics, PAPER) if row.p_value is None]
+    reasons = [
+        _one_value(label) for label in wording.LABEL if _count(metrics, "label_values", label=label) == 1
+    ]
+    if _count(metrics, "patients") == 1:
+        reasons.append("all instances are of one patient")
+    said = []
+    if undefined:
+        because = f", for in the test split {wording.listed(reasons)}" if reasons else ""
+        said.append(f"Not answered: {wording.listed(undefined)}{because}.")
+    if _count(metrics, "devices") == 1:
+        said.append("All instances of the test split are of one device: of others this says nothing.")
+    return said
+
+
+def _one_value(label: str) -> str:
+    return f"all instances have one {wording.LABEL[label]}"
+
+
+def _count(metrics: Metrics, name: str, **labels: str) -> float | None:
+    return metrics.value(name, way=PAPER.name, **labels)
 
 
 def _tested(metrics: Metrics, way: Way) -> list[tuple[Row, float]]:

@@ -7,8 +7,19 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from dicomae.evaluation.cells import MINIMUM_PATIENTS
 from dicomae.evaluation.comparison import PAPER
-from dicomae.report import charts, clusters, comparison, embedding_map, figures, palette, provenance, wording
+from dicomae.report import (
+    charts,
+    clusters,
+    comparison,
+    embedding_map,
+    figures,
+    palette,
+    provenance,
+    values,
+    wording,
+)
 from dicomae.report.data import Metrics, ReportData
 
 # What the paper found at the same steps; ours are not expected to be the same.
@@ -36,10 +47,11 @@ class Bar:
 def render(data: ReportData) -> str:
     """The page as HTML text; the same data give the same text.
 
-    Where something was not measured, the page says so. Everything that comes from data is escaped.
+    Where something was not measured, the page says so. Everything that comes from data is cut, isolated and
+    escaped.
     """
     metrics = Metrics(data.metrics)
-    cards = clusters.cards(metrics)
+    cards, few = clusters.cards(metrics), clusters.few_patients(metrics)
     context = {
         "title": data.title,
         "answer": comparison.answer(metrics, data.evaluation),
@@ -53,7 +65,10 @@ def render(data: ReportData) -> str:
         **_agreement(metrics),
         "table_1": comparison.table_1(metrics),
         "cards": cards[:_MOST_CARDS],
-        "n_clusters": len(cards),
+        "n_cards": len(cards),
+        "few": few,
+        "n_clusters": len(cards) + few.clusters,
+        "minimum_patients": MINIMUM_PATIENTS,
         "shown": clusters.shown(metrics),
         "map_panels": embedding_map.panels(data.embeddings),
         "map_side": embedding_map.SIDE,
@@ -72,7 +87,12 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        count=wording.count, percent=wording.percent, p_value=wording.p_value, signed=wording.signed
+        count=wording.count,
+        percent=wording.percent,
+        p_value=wording.p_value,
+        signed=wording.signed,
+        isolated=values.isolated,
+        plain=values.plain,
     )
     environment.globals.update(
         WAY=wording.WAY,

@@ -3,6 +3,7 @@
 from dicomae.codes import FeatureSet, FileStatus, Reason, Space
 
 NOT_MEASURED = "not measured"
+NOT_DEFINED = "not defined"  # measured, and these data give it no value
 
 STATUS = {
     FileStatus.PARSED: "read",
@@ -79,7 +80,7 @@ def percent(share: float | None) -> str:
 def p_value(value: float | None) -> str:
     """A probability with three decimals, as the paper writes it."""
     if value is None:
-        return NOT_MEASURED
+        return NOT_DEFINED
     if value < 0.001:
         return "<0.001"
     return f"{value:.3f}" if value < 0.9995 else ">0.999"
@@ -87,7 +88,7 @@ def p_value(value: float | None) -> str:
 
 def signed(value: float | None) -> str:
     """A difference of scores with its sign."""
-    return NOT_MEASURED if value is None else f"{value:+.3f}".replace("-", "\N{MINUS SIGN}")
+    return NOT_DEFINED if value is None else f"{value:+.3f}".replace("-", "\N{MINUS SIGN}")
 
 
 def no_elbow(n_clusters: int, tried: int) -> str:

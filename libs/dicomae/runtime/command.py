@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dicomae import config as configuration
 from dicomae.config import Config
+from dicomae.dicom import privacy
 from dicomae.errors import DicomaeError, UsageError
 from dicomae.lake import delta, location
 from dicomae.lake.location import Location
@@ -122,6 +123,7 @@ def _given(text: str) -> str:
 
 def _configured(arguments: argparse.Namespace) -> Config:
     config = configuration.load(arguments.conf_file)
+    privacy.check(config.funnel, str(arguments.conf_file))
     if arguments.jars_dir is not None:
         config = replace(config, spark=replace(config.spark, jars_dir=arguments.jars_dir))
     return config

@@ -1,6 +1,7 @@
 """What a job is, what its `run` is given, and when it has something to do."""
 
 import argparse
+import platform
 import secrets
 import time
 from collections.abc import Callable, Iterator
@@ -154,4 +155,6 @@ def _begun(job: Job, context: Context, written: dict[str, str]) -> runs.Run:
         config_sha256=config_sha256,
         read_versions={name: state.version for name, state in read.items()},
         packages=runs.packages(),
+        user=runs.user(),
+        host=platform.node(),
     )

@@ -9,11 +9,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import torch
 from pyspark import Broadcast
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from dicomae.codes import ModelKind
-from dicomae.features import elements
+from dicomae.features import devices, elements
 from dicomae.features.packing import as_lists, pack, unpack
 from dicomae.features.spec import FeatureSpec
 from dicomae.models.kinds import KINDS, Model
@@ -48,12 +48,23 @@ def of_split(
 
 
 def training_rows(spark: SparkSession, root: Path, keys: Sequence[str]) -> pa.Table:
-    """Rows of the training split on the driver, ordered by UID: `COLUMNS`, the elements `keys`, PatientID."""
+    """Rows of the training split on the driver, ordered by UID.
+
+    Their columns are `COLUMNS` with the elements `keys` alone, PatientID, and those that tell the device.
+    """
     train = frames.read(spark, root, SAMPLE).where(F.col("split") == "train")
     headers = frames.read(spark, root, HEADERS).join(train, "SOPInstanceUID", how="left_semi")
     kept = F.map_filter("elements", lambda key, _: key.isin(*keys))
-    rows = headers.select(*COLUMNS, "PatientID").withColumn("elements", kept)
+    rows = headers.select(*COLUMNS, "PatientID", *device_columns()).withColumn("elements", kept)
     return rows.toArrow().sort_by("SOPInstanceUID")
+
+
+def device_columns() -> list[Column]:
+    """`devices.COLUMNS` of the table `headers`: those it has, the others from its elements."""
+    return [
+        F.col(name) if name in HEADERS.columns else F.element_at("elements", name).alias(name)
+        for name in devices.COLUMNS
+    ]
 
 
 def embedding_kernel(

@@ -4,18 +4,20 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from dicomae.codes import FileStatus
 from dicomae.config import Config
-from dicomae.dicom.keys import shown_key
-from dicomae.evaluation.cards import MINIMUM_PATIENTS
+from dicomae.dicom.keys import is_creator_key, parts_of, shown_key
+from dicomae.evaluation import cells
+from dicomae.evaluation.cells import MINIMUM_PATIENTS
 from dicomae.evaluation.comparison import PAPER
 from dicomae.lake import delta
 from dicomae.report import clusters
 from dicomae.report.data import Metrics, ReportData
 from dicomae.spark import frames
+from dicomae.spark.modality import normalised
 from dicomae.tables import (
     ASSIGNMENTS,
     EMBEDDINGS,
@@ -45,8 +47,8 @@ def report_data(spark: SparkSession, root: Path, config: Config) -> ReportData:
         file_status=_counts(files.where(_IS_FILE), "status"),
         quarantine_reasons=_counts(files.where(_IS_QUARANTINED), "reason"),
         tag_statistics=_decided(delta.read_small(root, TAG_STATISTICS)),
-        body_part_sources=_counts(headers, "body_part_source"),
-        modalities=modality_counts(headers),
+        body_part_sources=cell_counts(headers, F.col("body_part_source")),
+        modalities=cell_counts(headers, normalised()),
         sample_splits=_splits(delta.read_small(root, SAMPLE)),
         embeddings=_map_rows(spark, root),
         runs=delta.read_small(root, RUNS),
@@ -55,25 +57,26 @@ def report_data(spark: SparkSession, root: Path, config: Config) -> ReportData:
 
 
 def _decided(statistics: pa.Table) -> pa.Table:
-    """The sample's tags, without the private creators that are not public."""
-    sample = statistics.filter(pc.equal(statistics["scope"], "sample"))
+    """The sample's tags: no creator elements, and no private creators that are not public."""
+    of_sample = statistics.filter(pc.equal(statistics["scope"], "sample"))
+    is_shown = [not is_creator_key(parts_of(key)[-1]) for key in of_sample["key"].to_pylist()]
+    sample = of_sample.filter(pa.array(is_shown, pa.bool_()))
     keys = pa.array(map(shown_key, sample["key"].to_pylist()), pa.string())
     return sample.set_column(sample.schema.get_field_index("key"), "key", keys)
 
 
-def modality_counts(headers: DataFrame) -> dict[str, int]:
-    """Rows of each Modality; a Modality of fewer than `MINIMUM_PATIENTS` patients is "other".
+def cell_counts(headers: DataFrame, value: Column) -> dict[str, int]:
+    """Rows of each value; those of fewer than `MINIMUM_PATIENTS` patients are "other".
 
-    A file can say anything there, even a name. All null PatientIDs count as one patient.
+    A file can say anything, even a name. All null PatientIDs count as one patient.
     """
-    patients = F.countDistinct(F.coalesce("PatientID", F.lit("")))
-    counted = headers.groupBy("Modality").agg(F.count("*").alias("rows"), patients.alias("patients"))
-    name = (
-        F.when(F.col("Modality").isNull(), "missing")
-        .when(F.col("patients") < MINIMUM_PATIENTS, "other")
-        .otherwise(F.col("Modality"))
-    )
-    return _collected(counted.groupBy(name.alias("name")).agg(F.sum("rows").alias("count")))
+    who = F.coalesce("PatientID", F.lit(""))
+    named = headers.select(F.coalesce(value, F.lit("missing")).alias("name"), who.alias("who"))
+    sizes = [F.count("*").alias("count"), F.countDistinct("who").alias("patients")]
+    common = named.groupBy("name").agg(*sizes).where(F.col("patients") >= MINIMUM_PATIENTS)
+    counts = _collected(common.select("name", "count"))
+    (rest,) = named.where(~F.col("name").isin(*counts)).agg(*sizes).collect()
+    return cells.folded(counts, rest["count"], rest["patients"])
 
 
 def _counts(rows: DataFrame, column: str) -> dict[str, int]:
@@ -107,5 +110,10 @@ def _map_rows(spark: SparkSession, root: Path) -> pa.Table | None:
     rows = sample.join(embedded, "SOPInstanceUID", how="inner").join(
         assigned.select("SOPInstanceUID", cluster.alias("cluster")), "SOPInstanceUID", how="left"
     )
-    ordered = rows.orderBy(F.xxhash64("SOPInstanceUID")).limit(MAP_ROWS)
-    return ordered.select("embedding", "Modality", "body_part", "cluster").toArrow()
+    who = frames.read(spark, root, HEADERS).select("SOPInstanceUID", "PatientID")
+    ordered = rows.join(who, "SOPInstanceUID", how="left").orderBy(F.xxhash64("SOPInstanceUID"))
+    drawn = ordered.limit(MAP_ROWS).toArrow()
+    patients = drawn["PatientID"].to_pylist()
+    texts = {name: cells.shown(drawn[name].to_pylist(), patients) for name in ("Modality", "body_part")}
+    named = {name: pa.array(values, pa.string()) for name, values in texts.items()}
+    return pa.table({"embedding": drawn["embedding"], **named, "cluster": drawn["cluster"]})

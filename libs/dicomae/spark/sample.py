@@ -4,6 +4,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from dicomae.config import SampleConfig
+from dicomae.spark.modality import normalised
 
 _BUCKETS = 1_000_000
 
@@ -11,7 +12,7 @@ _BUCKETS = 1_000_000
 def eligible(headers: DataFrame, config: SampleConfig) -> DataFrame:
     """Rows that satisfy the paper's criteria: grayscale pixel data, a window, a wanted Modality."""
     return headers.where(
-        F.col("Modality").isin(*config.modalities)
+        normalised().isin(*config.modalities)
         & F.col("PhotometricInterpretation").isin(*config.photometric_interpretations)
         & (F.col("SamplesPerPixel") == 1)
         & F.col("has_window")
@@ -22,13 +23,24 @@ def eligible(headers: DataFrame, config: SampleConfig) -> DataFrame:
 def sample(headers: DataFrame, config: SampleConfig) -> DataFrame:
     """At most `per_modality` instances of each Modality, each with its split.
 
-    The order is a seeded hash of SOPInstanceUID, so the same archive gives the same sample.
+    Their Modality is normalised; `as_written` says whether the file has it so. The order is a seeded hash
+    of SOPInstanceUID, so the same archive gives the same sample.
     """
     by_modality = Window.partitionBy("Modality").orderBy("order", "SOPInstanceUID")
-    ordered = eligible(headers, config).withColumn("order", _hash(config.seed, F.col("SOPInstanceUID")))
+    ordered = (
+        eligible(headers, config)
+        .withColumn("as_written", F.col("Modality") == normalised())
+        .withColumn("Modality", normalised())
+        .withColumn("order", _hash(config.seed, F.col("SOPInstanceUID")))
+    )
     chosen = ordered.withColumn("rank", F.row_number().over(by_modality))
     return chosen.where(F.col("rank") <= config.per_modality).select(
-        "SOPInstanceUID", "Modality", "body_part", "body_part_source", _split(config).alias("split")
+        "SOPInstanceUID",
+        "Modality",
+        "body_part",
+        "body_part_source",
+        _split(config).alias("split"),
+        "as_written",
     )
 
 

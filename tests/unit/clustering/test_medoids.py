@@ -1,5 +1,7 @@
 """Medoids of a split: by hand, against brute force, and for any number of spaces and models."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -143,3 +145,22 @@ def test_there_are_at_least_as_many_rows_as_clusters() -> None:
     medoids.check_enough(rows=7, n_clusters=[7, 4])
     with pytest.raises(UsageError, match="7 clusters of 6 training instances; leave out K above 6"):
         medoids.check_enough(rows=6, n_clusters=[7, 4])
+
+
+def test_more_clusters_than_different_rows_are_left_out_in_every_space() -> None:
+    four = np.array([[0], [0], [1], [2], [2], [3]], np.float32)
+    two = np.array([[0, -0.0], [0, 0], [-0.0, 0], [1, 0], [1, 0], [1, 0]], np.float32)  # -0.0 is 0
+    train = _train(original=four, compressed=two)
+    assert medoids.distinct_rows(train, [2, 3, 4, 5]) == medoids.DistinctRows(2, (3, 4, 5))
+    assert medoids.distinct_rows(train, [1, 2]) == medoids.DistinctRows(2, ())
+    config = replace(CONFIG, n_clusters=(1, 2, 3))
+    found = medoids.fit(train, config, "r")
+    assert {(row["space"], row["n_clusters"]) for row in found.to_pylist()} == {
+        (space, k) for space in ("original", "compressed") for k in (1, 2)
+    }
+    assert min(found["train_size"].to_pylist()) > 0  # no cluster is empty
+
+
+def test_no_number_of_clusters_is_left() -> None:
+    with pytest.raises(UsageError, match=r"2 differ \(all\); give a K of 2 or less"):
+        medoids.fit(_train(original=LINE[[0, 0, 0, 0, 5, 5]]), replace(CONFIG, n_clusters=(3, 4)), "r")

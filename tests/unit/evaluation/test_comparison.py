@@ -51,6 +51,69 @@ def test_any_name_of_the_other_space_will_do() -> None:
     ]  # fmt: skip
 
 
+def _values(found: list[Metric], name: str) -> set[float | None]:
+    return {m.value for m in found if m.name == name}
+
+
+def test_one_label_defines_no_score_and_no_test() -> None:
+    for labels in (["CT"] * 4, ["CT", "CT", "CT", None], [None] * 4):
+        found = comparison.compare("paper", {"Modality": labels}, ROWS.clusters, CONFIG)
+        names = ("homogeneity", "normalized_mutual_information", "p_value", "tost_p", "wilcoxon_p")
+        assert {name: _values(found, name) for name in names} == {name: {None} for name in names}
+        assert _values(found, "mean_difference") == {None}
+        assert _values(found, "label_values") == {len({*labels} - {None})}
+
+
+def test_one_cluster_in_both_spaces_defines_no_score() -> None:
+    one = np.zeros(4, np.int32)
+    clusters = {"original": {1: one, 2: one, 3: APART}, "compressed": {1: one, 2: MIXED, 3: one}}
+    found = comparison.compare("paper", ROWS.labels, clusters, CONFIG)
+    assert _scores(found, "paper", "original") == [None, 0.0, 1.0]  # a space that collapsed alone has failed
+    assert _scores(found, "paper", "compressed") == [None, 0.0, 0.0]
+    # The rows without a label are no second cluster.
+    labels = {"Modality": ["CT", "MR", None, None]}
+    found = comparison.compare("paper", labels, {s: {2: APART} for s in ("original", "compressed")}, CONFIG)
+    assert _scores(found, "paper", "original") == [None]
+
+
+def test_one_patient_has_scores_and_no_tests() -> None:
+    found = comparison.compare_ways({PAPER.model: replace(ROWS, patients=["P1"] * 4)}, CONFIG)
+    assert _scores(found, "paper", "original") == [1.0, 1.0, 0.0]
+    assert (
+        _values(found, "p_value") == _values(found, "tost_p") == _values(found, "mean_difference") == {None}
+    )
+    assert _values(found, "patients") == {1.0}
+    assert _values(comparison.compare_ways({PAPER.model: ROWS}, CONFIG), "tost_p") != {None}
+
+
+def test_patients_and_devices_are_counted() -> None:
+    rows = replace(ROWS, patients=["P1", None, None, "P1"], devices=(0, 0, 1, 0))
+    found = comparison.compare_ways({PAPER.model: rows}, CONFIG)
+    counts = {(m.name, m.labels["way"]): m.value for m in found if m.name in ("patients", "devices")}
+    assert counts == {
+        ("patients", "paper"): 2.0,
+        ("devices", "paper"): 2.0,
+        ("patients", "declared_only"): 2.0,
+        ("devices", "declared_only"): 2.0,
+    }
+
+
+def test_only_the_numbers_of_clusters_of_both_spaces_are_paired() -> None:
+    clusters = {
+        "original": {2: APART, 3: MIXED, 4: MIXED, 5: APART},
+        "compressed": {3: APART, 4: MIXED, 5: APART},
+    }
+    found = comparison.compare("paper", ROWS.labels, clusters, CONFIG)
+    assert (
+        Metric(
+            "mean_difference",
+            {"way": "paper", "label": "Modality", "score": "homogeneity"},
+            pytest.approx(1 / 3),
+        )
+        in found
+    )
+
+
 @pytest.mark.parametrize(
     "spaces", [["original"], ["compressed"], ["original", "a", "b"], ["a", "b"], ["compressed", "more"]]
 )
@@ -100,10 +163,13 @@ def test_instances_come_in_the_order_of_their_uids_with_the_clusters_of_each_spa
     ]
     names = ("SOPInstanceUID", "Modality", "body_part", "body_part_source", "PatientID", "space", "cluster")
     columns = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+    columns["device"] = [int(row[0][-1]) // 3 for row in rows]
     found = from_rows(pa.table({**columns, "cluster": pa.array(columns["cluster"], maps)}))
     assert found.labels == {"Modality": ["CT", "CT", "MR"], "BodyPartExamined": ["HEAD", "CHEST", None]}
     assert found.declared.tolist() == [False, True, False]
     assert found.patients == ["P1", "P1", None]
+    assert found.devices == (0, 0, 1)
+    assert found.where(found.declared).devices == (0,)
     clusters = {s: {k: c.tolist() for k, c in by_k.items()} for s, by_k in found.clusters.items()}
     assert clusters == {
         "original": {2: [0, 1, 0], 4: [0, 0, 1]},

@@ -66,3 +66,19 @@ def test_the_map_may_come_with_large_or_dictionary_texts() -> None:
     assert large.type != TEXTS
     other = pa.RecordBatch.from_arrays([batch.column("body_part"), large], names=["body_part", "elements"])
     assert as_set(elements.from_batch(other)) == {(0, "A", "1"), (0, "B", None)}
+
+
+def test_a_modality_is_normalised_and_nothing_else() -> None:
+    rows: list[dict[str, str | None]] = [
+        {"Modality": "ct", "SomeTag": "ct"},
+        {"Modality": "CT\\PT", "SomeTag": "CT\\PT"},
+        {"Modality": " ", "SomeTag": " "},
+        {"Modality": "[4 bytes]"},  # that it was not read
+        {"Modality": None},
+    ]
+    found = elements.from_batch(elements_batch(*rows), ["Modality", "SomeTag"])
+    by_key = {
+        key: [value for code, value in zip(found.codes, found.values.to_pylist(), strict=True) if code == i]
+        for i, key in enumerate(found.keys)
+    }
+    assert by_key == {"Modality": ["CT", "CT", " ", "[4 bytes]", None], "SomeTag": ["ct", "CT\\PT", " "]}

@@ -6,6 +6,8 @@ import pyarrow as pa
 import pytest
 
 from dicomae import config, tables
+from dicomae.codes import PrivacyLevel
+from dicomae.dicom import privacy
 from dicomae.features import funnel, statistics
 
 CONFIG = dataclasses.replace(
@@ -16,7 +18,7 @@ CONFIG = dataclasses.replace(
     maximum_categories=50,
     minimum_numeric_share=0.95,
     excluded_vrs=("UI", "PN", "DA", "SQ", "OB"),
-    identifiers=("PatientID", "StationName"),
+    identifiers=("PatientID", "StationName", "InstitutionCodeSequence"),
     free_text=("StudyDescription",),
 )
 GLOBAL = dataclasses.replace(CONFIG, fill_scope="global")
@@ -43,7 +45,7 @@ def table(*tags: dict[str, Any]) -> pa.Table:
 
 
 def decided(tag: dict[str, Any], by: config.FunnelConfig = CONFIG) -> dict[str, Any]:
-    (row,) = funnel.decide(table(tag), by).to_pylist()
+    (row,) = funnel.decide(table(tag), by, privacy.levels(by)).to_pylist()
     return dict(row)
 
 
@@ -74,7 +76,26 @@ def decided(tag: dict[str, Any], by: config.FunnelConfig = CONFIG) -> dict[str, 
         ({"vr": "DS", "numeric_share": 0.94, "distinct_hll": 51}, "informative", "dropped"),
         ({"vr": "CS", "numeric_share": 1.0}, None, "categorical"),
         ({"key": "0019xx10 ACME", "vr": "DS", "numeric_share": 1.0}, None, "numeric"),
-        ({"key": "0019xx10 ACME].StationName X", "vr": "SH"}, None, "categorical"),
+        ({"key": "0019xx10 ACME].StationName X", "vr": "DS", "numeric_share": 1.0}, None, "numeric"),
+        # A private text is a category where the private dictionary knows it as a code.
+        ({"key": "0019xx10 ACME", "vr": "CS"}, "free_text", "dropped"),
+        ({"key": "0019xx10 ACME", "vr": "DS", "numeric_share": 0.5}, "free_text", "dropped"),
+        ({"key": "00191010", "vr": "CS"}, "free_text", "dropped"),
+        ({"key": "ASequence[0].00191010", "vr": "LO"}, "free_text", "dropped"),
+        ({"key": "0019xx18 GEMS_ACQU_01", "vr": "LO"}, "free_text", "dropped"),  # known, and no code
+        ({"key": "0029xx08 SIEMENS CSA HEADER", "vr": "CS"}, None, "categorical"),  # known as CS
+        # The owner of private elements is no feature, whatever VR the file gives it.
+        ({"key": "00190010", "vr": "LO"}, "informative", "dropped"),
+        ({"key": "002900FF", "vr": "DS", "numeric_share": 1.0}, "informative", "dropped"),
+        ({"key": "ASequence[0].00190010", "vr": "LO"}, "informative", "dropped"),
+        # The VR that PS3.6 gives counts too: devices write names and texts under others.
+        ({"key": "ReviewerName", "vr": "LO"}, "informative", "dropped"),
+        ({"key": "StudyDate", "vr": "CS"}, "informative", "dropped"),
+        ({"key": "StudyTime", "vr": "CS"}, None, "categorical"),  # TM is not excluded here
+        ({"key": "ImageComments", "vr": "CS"}, "free_text", "dropped"),
+        ({"key": "60024000", "vr": "LO"}, "free_text", "dropped"),  # OverlayComments of another plane
+        ({"key": "InstitutionCodeSequence[0].CodeMeaning", "vr": "LO"}, "informative", "dropped"),
+        ({"key": "ViewCodeSequence[0].CodeMeaning", "vr": "LO"}, None, "categorical"),
         # The first step that objects decides.
         ({"key": "PatientID", "vr": "LT", "varies": False, "fill": 0.0}, "vary", "dropped"),
         ({"key": "PatientID", "vr": "LT", "fill": 0.0, "fill_by_modality": {}}, "used", "dropped"),
@@ -123,22 +144,36 @@ def test_the_reason_has_its_figures(tag: dict[str, Any], why: str) -> None:
     assert decided(tag)["why"] == why
 
 
+def test_which_texts_need_devices() -> None:
+    vrs = {
+        "Manufacturer": "LO",
+        "Modality": "CS",
+        "Laterality": "SH",
+        "LaterKeyword": "CS",
+        "SomeLater": "LO",
+    }
+    keys = pa.table({"key": list(vrs), "vr": list(vrs.values())})
+    level = privacy.levels(CONFIG)
+    assert level("LaterKeyword") == PrivacyLevel.UNLISTED
+    assert funnel.needing_devices(keys, level) == {"Laterality", "LaterKeyword", "SomeLater"}
+
+
 def test_what_is_left_after_each_step() -> None:
     tags = [{"varies": False}] * 3 + [{"fill": 0.0, "fill_by_modality": {}}] * 2 + [{"vr": "UI"}]
     tags += [{"vr": "LT"}] * 4 + [{}] * 2 + [{"vr": "DS", "numeric_share": 1.0}]
-    left = funnel.steps(funnel.decide(table(*tags), CONFIG))
+    left = funnel.steps(funnel.decide(table(*tags), CONFIG, privacy.levels(CONFIG)))
     assert left == {"occur": 13, "vary": 10, "used": 8, "informative": 7, "without_free_text": 3}
     assert list(left) == ["occur", "vary", "used", "informative", "without_free_text"]
 
 
 def test_no_tags() -> None:
-    nothing = funnel.decide(table(), CONFIG)
+    nothing = funnel.decide(table(), CONFIG, privacy.levels(CONFIG))
     assert len(nothing) == 0
     assert set(funnel.steps(nothing).values()) == {0}
 
 
 def test_the_statistics_stay_and_the_columns_are_those_of_the_table() -> None:
     given = table({"key": "A"}, {"key": "B", "vr": None})
-    result = funnel.decide(given, CONFIG)
+    result = funnel.decide(given, CONFIG, privacy.levels(CONFIG))
     assert result.select(given.schema.names).equals(given)
     assert result.schema.names == [n for n in tables.TAG_STATISTICS.columns if n not in ("scope", "run_id")]

@@ -14,7 +14,7 @@ from tests.unit.features.header_batches import Header, elements_batch, header_ba
 
 from dicomae import config
 from dicomae.errors import UsageError
-from dicomae.features import spec
+from dicomae.features import devices, spec
 from dicomae.features.spec import FeatureSpec
 
 CLIPPED = dataclasses.replace(
@@ -144,6 +144,62 @@ def test_one_absurd_value_moves_the_minimum_but_not_the_clipped_bounds() -> None
     assert (minmax.lower, minmax.upper) == (1.0, 1e300)
 
 
+@pytest.mark.parametrize("absurd", ["1e308", "-1e308", "99999999999", "9999", "2147483648"])
+@pytest.mark.parametrize("percent", [1, 5])
+def test_some_absurd_values_do_not_flatten_a_feature(absurd: str, percent: int) -> None:
+    honest = [{"KVP": str(80 + i % 61)} for i in range(1000)]
+    batch = elements_batch(*honest, *[{"KVP": absurd}] * (10 * percent))
+    (feature,) = fitted(batch, CLIPPED, KVP="numeric").features
+    assert (feature.lower, feature.upper) == (80.0, 140.0)
+    encoded = fitted(batch, CLIPPED, KVP="numeric").encode(batch)
+    assert encoded.clipped.sum() == 10 * percent
+    assert encoded.X[:61, 0].tolist() == pytest.approx([i / 60 for i in range(61)])
+
+
+def test_absurd_values_beside_one_that_nearly_all_have() -> None:
+    rows = (
+        [{"Rows": "512"}] * 900 + [{"Rows": "256"}] * 40 + [{"Rows": "1024"}] * 40 + [{"Rows": "1e308"}] * 10
+    )
+    (feature,) = fitted(elements_batch(*rows), CLIPPED, Rows="numeric").features
+    assert (feature.lower, feature.upper) == (256.0, 1024.0)
+
+
+def test_two_honest_clusters_stay() -> None:
+    rows = [{"ImagingFrequency": str(63.8 + i / 10_000)} for i in range(850)] + [
+        {"ImagingFrequency": "127.9"}
+    ] * 150
+    (feature,) = fitted(elements_batch(*rows), CLIPPED, ImagingFrequency="numeric").features
+    assert (feature.lower, feature.upper) == (63.8001, 127.9)
+
+
+def test_nothing_but_absurd_values() -> None:
+    rows = [{"A": "1e308", "B": "NaN"}, {"A": "-1e308", "B": "inf"}, {"A": "1e308", "B": "1,5"}]
+    found = fitted(elements_batch(*rows), CLIPPED, A="numeric", B="numeric")
+    assert (found.columns, found.left_out) == (["A"], ("B",))
+    encoded = found.encode(elements_batch(*rows))
+    assert (encoded.X.ravel().tolist(), encoded.unparsed.tolist()) == ([1, 0, 1], [0, 0, 0])
+
+
+def test_spoilt_numbers_are_no_words() -> None:
+    rows = [{"A": text} for text in ("LEFT", "NaN", "inf", "1,5", "1e999", "2", "NaN\\1")]
+    assert fitted(elements_batch(*rows), CLIPPED, A="categorical").columns == ["A=2", "A=LEFT"]
+
+
+def test_a_category_of_too_few_devices_is_none() -> None:
+    made_by = ["CT1", "CT1", "CT2", None, "CT1", None]
+    texts = ["two", "one", "two", "none", "one", "none"]
+    batch = pa.Table.from_batches([of_patients(*((f"P{i}", text) for i, text in enumerate(texts)))])
+    for name in devices.COLUMNS:
+        batch = batch.append_column(name, pa.array(made_by if name == "StationName" else ["X"] * 6))
+    batch = batch.drop_columns(["DeviceSerialNumber"]).append_column("DeviceSerialNumber", pa.nulls(6))
+    by = dataclasses.replace(MINMAX, minimum_devices=2)
+    free = spec.fit(batch, decided(A="categorical"), by, "all", LABELS)
+    found = spec.fit(batch, decided(A="categorical"), by, "all", LABELS, needing_devices={"A"})
+    assert (free.columns, found.columns) == (["A=none", "A=one", "A=two"], ["A=two"])
+    cut = pa.Table.from_batches([b for i in range(0, 6, 2) for b in batch.slice(i, 2).to_batches()])
+    assert spec.fit(cut, decided(A="categorical"), by, "all", LABELS, needing_devices={"A"}) == found
+
+
 def test_bounds_that_clipping_makes_equal_fall_back_to_minimum_and_maximum() -> None:
     rows = [{"Rows": "512"}] * 2000 + [{"Rows": "256"}]
     (feature,) = fitted(elements_batch(*rows), CLIPPED, Rows="numeric").features
@@ -199,6 +255,8 @@ def naive(found: FeatureSpec, rows: list[dict[str, str | None] | None]) -> npt.N
             text = (row or {}).get(feature.key)
             if text is None:
                 continue
+            if feature.key == "Modality":
+                text = next((value.upper() for value in text.split("\\") if value), "")
             if category is not None:
                 x[column] = text == category
                 continue

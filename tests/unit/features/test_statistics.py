@@ -17,7 +17,7 @@ KEYS = ["Rows", "Modality", "BodyPartExamined", "PatientAge", "ImageType", "0019
 STANDARD = {"Rows": "US", "Modality": "CS", "BodyPartExamined": "CS", "PatientAge": "AS", "ImageType": "CS"}
 # Few values, so that sameness, emptiness and numbers all meet.
 TEXTS = st.sampled_from(
-    [None, "", " ", "\\", "1", "2", "1\\2", "1\\x", "045Y", "A", "1e400", "-7.5", "[4 bytes]"]
+    [None, "", " ", "\\", "1", "2", "1\\2", "1\\x", "045Y", "A", "1e400", "1,5", "-7.5", "[4 bytes]"]
 )
 
 
@@ -33,7 +33,7 @@ def header(
 VRS = st.sampled_from([None, None, "DS", "LO", "UN"])
 HEADERS = st.builds(
     header,
-    modality=st.sampled_from(["CT", "MR", None, "not a CS"]),
+    modality=st.sampled_from(["CT", "MR", None, "no CS!"]),
     body_part=st.sampled_from([None, "HIP", "KNEE"]),
     tags=st.none() | st.dictionaries(st.sampled_from(KEYS), st.tuples(TEXTS, VRS)),
 )
@@ -57,6 +57,16 @@ def number(component: str) -> float | None:
     return found if math.isfinite(found) else None
 
 
+def modality_of(text: str | None) -> str | None:
+    if text is None or not text.strip(" \\") or text.startswith("["):
+        return text
+    return next(value.strip().upper() for value in text.split("\\") if value.strip())
+
+
+def meant(component: str) -> bool:
+    return number(component) is not None or component in ("1e400", "1E400", "1,5")
+
+
 def most_frequent(vrs: list[str], standard: str | None, present: int) -> str | None:
     votes = vrs + [standard] * (present - len(vrs)) if standard else vrs
     best = [vr for vr in votes if votes.count(vr) == max(map(votes.count, votes))]
@@ -73,6 +83,8 @@ def brute_force(headers: list[Header]) -> dict[str, dict[str, Any]]:
         for header, modality in zip(headers, modalities, strict=True):
             row = dict(header.elements or {})
             row.pop("BodyPartExamined", None)
+            if "Modality" in row:
+                row["Modality"] = modality_of(row["Modality"])
             if header.body_part is not None:
                 row["BodyPartExamined"] = header.body_part
             if key in row:
@@ -97,7 +109,7 @@ def brute_force(headers: list[Header]) -> dict[str, dict[str, Any]]:
             },
             "varies": len(set(read)) > 1,
             "distinct_hll": len(set(read)),
-            "numeric_share": sum(None not in ns for ns in numeric) / len(read) if read else None,
+            "numeric_share": sum(all(map(meant, v.split("\\"))) for v in read) / len(read) if read else None,
             "max_values": max((len(ns) for ns in numeric), default=0),
             "vr": most_frequent(vrs, STANDARD.get(key), len(there)),
             "bounds": (min(numbers), max(numbers)) if numbers else (None, None),

@@ -23,7 +23,7 @@ NAN = math.nan
         ("5.", [5.0], True),
         ("1E3", [1000.0], True),
         ("2.5e-1", [0.25], True),
-        ("0,5", [0.5], True),  # a device that writes its country's comma
+        ("0,5", [NAN], False),  # 0.5 for one reader, 0 and 5 for another
         ("1,234.5", [NAN], False),
         ("1,2,3", [NAN], False),
         ("045Y", [45.0], True),
@@ -52,6 +52,26 @@ def test_the_numbers_of_a_value(text: str, numbers: list[float], all_numbers: bo
     parsed = values.parse_numbers(pa.array([text]))
     assert parsed.numbers.tolist() == pytest.approx(numbers, nan_ok=True)
     assert parsed.all_numbers().tolist() == [all_numbers]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("nan", "NaN", "-NAN", "inf", "+Inf", "-Infinity", "1.#QNAN", "-1.#IND", "1.#INF", "1#INF00"),
+        *("0,5", "-1,5", ",5", "1,234.5", "1.234,5", "1,2,3", "1,5e3", "1e400", "-1e400", "1\\NaN", " inf "),
+    ],
+)
+def test_a_spoilt_number_is_neither_a_number_nor_a_word(text: str) -> None:
+    parsed = values.parse_numbers(pa.array([text]))
+    assert (parsed.all_numbers().tolist(), parsed.meant_as_numbers().tolist()) == ([False], [True])
+    assert values.is_category(pa.array([text])).tolist() == [False]
+
+
+@pytest.mark.parametrize(
+    "text", ["INFERIOR", "NANO", "A,B", "CT", "1.2.840", "0x10", "1 2", "e5", ",", "2", "045Y", "NaN\\LEFT"]
+)
+def test_a_word_is_no_spoilt_number(text: str) -> None:
+    assert values.is_category(pa.array([text])).tolist() == [True]
 
 
 def test_values_lie_one_after_the_other_and_null_has_no_component() -> None:

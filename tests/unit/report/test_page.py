@@ -3,7 +3,9 @@
 import itertools
 import math
 import re
+import unicodedata
 from dataclasses import replace
+from html import unescape
 from html.parser import HTMLParser
 
 import pytest
@@ -115,9 +117,9 @@ def test_the_page_says_what_was_measured(html: str) -> None:
         "not a DICOM file",
         "Elbow at 2.",
         "0029xx10 VENDOR",
-        "Manufacturer is <strong>ACME</strong> in 97 % <small>(all: 20 %)",
-        "KVP is <strong>low</strong>: 0.20 <small>(all: 0.30)",
-        "numpy 1.26.4",
+        "<bdi>Manufacturer</bdi> is <strong><bdi>ACME</bdi></strong> in 97 % <small>(all: 20 %)",
+        "<bdi>KVP</bdi> is <strong><bdi>low</bdi></strong>: 0.20 <small>(all: 0.30)",
+        "<bdi>numpy</bdi> <bdi>1.26.4</bdi>",
         "9f" * 32,
     ):
         assert words in html or words in said, words
@@ -169,6 +171,46 @@ def test_everything_from_data_is_escaped() -> None:
     assert html.count("&lt;script&gt;alert(1)") > 10
 
 
+UNSEEN = "\u202e\u2066\x07\x00\x1b[31m\u200b\ufeff\u2028\ue000"
+LONG = "long" * 5000
+
+
+@pytest.mark.parametrize("value", [UNSEEN, LONG, "a" + "\u0308" * 500, "\u05d0\u05d1 (1) ]", "x\ny"])
+def test_values_are_short_isolated_and_can_be_seen(value: str) -> None:
+    rows = [
+        (
+            job,
+            name,
+            {k: f"{v}{value}" if k in ("candidate", "value", "feature") else v for k, v in labels.items()},
+            v,
+        )
+        for job, name, labels, v in all_rows()
+    ]
+    html = page.render(
+        replace(
+            full(),
+            metrics=metrics_table(rows),
+            tag_statistics=tag_rows(value),
+            modalities={value: 1},
+            body_part_sources={value: 1},
+            file_status={value: 1},
+            quarantine_reasons={value: 1},
+            sample_splits={value: {value: 1}},
+            embeddings=embeddings(modalities=(value, "CT")),
+            runs=runs_table(value),
+        )
+    )
+    Structure(html)
+    seen = unescape(re.sub(r"<style>.*</style>", "", html, flags=re.DOTALL))
+    unseen = [c for c in seen if unicodedata.category(c)[0] == "C" or unicodedata.category(c) in ("Zl", "Zp")]
+    assert set(unseen) <= {"\n"}
+    assert not re.search("\u0308{4}", seen)
+    assert max(seen.count(word) for word in ("longlong" * 30, "long" * 41)) == 0
+    assert "[RIGHT-TO-LEFT OVERRIDE]" in seen or value != UNSEEN
+    outside = re.sub(r"<bdi>.*?</bdi>|<svg.*?</svg>", "", html, flags=re.DOTALL)
+    assert not re.search("[\u0590-\u05ff]", outside)
+
+
 def test_nothing_measured_is_said_everywhere() -> None:
     html = page.render(nothing())
     Structure(html)
@@ -215,7 +257,8 @@ def test_no_elbow_one_modality_and_undefined_values() -> None:
     assert "The cards show K = 15, the middle one of the 2 numbers of clusters that were" in cards_of(html)
     assert "2 of the 15 clusters of the compressed data have instances in the test" in cards_of(html)
     assert not re.search(r"\bnan\b", text_of(html).lower())
-    assert "is not measured yet" in html
+    assert "Whether compressed headers cluster as the original ones do cannot be answered." in html
+    assert "not measured" not in text_of(html[html.index('id="table-1"') : html.index('id="clusters"')])
     assert "5 rows" in html  # parsed files and rows differ: said as a warning
 
 
@@ -270,6 +313,59 @@ def test_long_lists_end_with_how_many_more() -> None:
     assert "Tag01999" in html
     assert "Tag02000" not in html
     assert html.count("and 3 more") == 2
+
+
+def undefined(*labels: str, **counts: float) -> comparison.Answer:
+    """The answer where the scores of these labels are not defined; other metrics of the paper's way."""
+    rows = [
+        (j, n, about, None if n == "p_value" and about["label"] in labels else v)
+        for j, n, about, v in table_1_rows("paper", (0.2, 0.3, 0.4, 0.5))
+    ]
+    rows += [("evaluate", "label_values", {"way": "paper", "label": label}, 1.0) for label in labels]
+    rows += [("evaluate", name, {"way": "paper"}, count) for name, count in counts.items()]
+    return comparison.answer(Metrics(metrics_table(rows)), EVALUATION)
+
+
+def test_the_headline_says_what_one_modality_cannot_answer() -> None:
+    found = undefined("Modality", patients=9.0, devices=4.0)
+    assert "in any of the 2 metrics" in found.sentence
+    assert "is shown for 1 of 2" in found.evidence
+    assert found.unanswered == (
+        "Not answered: Homogeneity by Modality and NMI by Modality, for in the test split all instances have "
+        "one Modality."
+    )
+
+
+def test_the_headline_says_what_one_patient_and_one_device_cannot_answer() -> None:
+    found = undefined("Modality", "BodyPartExamined", patients=1.0, devices=1.0)
+    assert found.sentence == "Whether compressed headers cluster as the original ones do cannot be answered."
+    assert found.evidence == ""
+    assert "all instances have one Modality, all instances have one body part and all instances" in (
+        found.unanswered
+    )
+    assert "are of one patient. All instances of the test split are of one device" in found.unanswered
+    rows = [(j, n, labels, None if n == "p_value" else v) for j, n, labels, v in all_rows()]
+    rows.append(("evaluate", "devices", {"way": "paper"}, 1.0))
+    html = page.render(replace(full(), metrics=metrics_table(rows)))
+    assert "of others this says nothing" in html[html.index("<h1>") : html.index("<nav")]
+
+
+def test_what_can_be_answered_is_not_said_to_be_missing() -> None:
+    assert undefined(patients=2.0, devices=2.0).unanswered == ""
+    assert comparison.answer(Metrics(metrics_table([])), EVALUATION).unanswered == ""
+
+
+def test_clusters_of_few_patients_are_counted_and_not_described() -> None:
+    rows: list[Row] = [
+        ("evaluate", "clusters_of_few_patients", {}, 3.0),
+        ("evaluate", "instances_of_few_patients", {}, 30.0),
+    ]
+    said = cards_of(page.render(replace(full(), metrics=metrics_table([*all_rows(), *rows]))))
+    assert "Not described: 3 with 30 instances together, for fewer than 5 patients are in each." in said
+    assert "90 instances, 60 %" in said
+    alone = cards_of(page.render(replace(full(), metrics=metrics_table(rows))))
+    assert "Not described: 3 with 30 instances" in alone
+    assert "Not measured" not in alone
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,7 @@ def test_a_run_without_seconds_is_shown_without(summary: str | None) -> None:
         (0.001, "0.001"),
         (0.99999, ">0.999"),
         (1.0, ">0.999"),
-        (None, "not measured"),
+        (None, "not defined"),
     ],
 )
 def test_p_values_are_readable(value: float | None, text: str) -> None:
