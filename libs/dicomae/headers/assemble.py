@@ -5,20 +5,25 @@ import numpy.typing as npt
 import pyarrow as pa
 from xxhash import xxh3_128_hexdigest
 
-from dicomae.headers import emit, keybook, layout, mend, promote
+from dicomae.headers import emit, group_rows, keybook, layout, mend, promote
 from dicomae.headers.batch import HEADER
 
 
 def assemble(
-    source: emit.Source, written: emit.Written, found: layout.Found, rows: npt.NDArray[np.int64]
+    source: emit.Source,
+    written: emit.Written,
+    found: layout.Found,
+    rows: npt.NDArray[np.int64],
+    groups: group_rows.Groups | None = None,
 ) -> pa.RecordBatch:
     """Rows of `HEADER`; SOPInstanceUID is null when neither data set nor file meta information has one.
 
     Parameters
     ----------
     rows : int64 (n_rows,), positions of the files that were parsed.
+    groups : what was located in functional groups; None when no row has any.
     """
-    files, places = found.files[rows], found.promoted[rows]
+    files, places = found.files[rows], found.promoted[rows, : len(keybook.PROMOTED)]
     keys = _text_array(written.key_at, written.keys)
     values = _text_array(written.value_at, written.values, written.filled)
     first = source.first.astype(np.int32)
@@ -31,6 +36,8 @@ def assemble(
         "vrs": _vrs(written),
         "element_errors": _errors(written, first, keys),
     }
+    if groups is not None:
+        columns = group_rows.with_groups(columns, source.buffer, groups)
     uids = columns["SOPInstanceUID"]
     if uids.null_count:
         missing = np.asarray(uids.is_null())

@@ -18,12 +18,25 @@ import pyarrow as pa
 from pydicom.datadict import tag_for_keyword
 
 from dicomae.dicom import vr
-from dicomae.headers import assemble, dataset, emit, keybook, layout, mend, walk
+from dicomae.headers import (
+    assemble,
+    dataset,
+    emit,
+    functional_groups,
+    group_rows,
+    keybook,
+    layout,
+    mend,
+    walk,
+)
 from dicomae.headers.batch import Arena
 from dicomae.headers.compiled import SLACK
 
 # Offsets of texts are int32: a file's texts are less than 32 times as long as its bytes.
 LARGEST = 1 << 26  # bytes in one buffer
+
+
+_WINDOW_ALONE = functional_groups.wanted(())
 
 
 class Parsed(NamedTuple):
@@ -36,7 +49,10 @@ class Parsed(NamedTuple):
 
 
 def parse(
-    buffers: Arena, complete: Sequence[bool] | npt.NDArray[np.bool_], flatten: frozenset[str]
+    buffers: Arena,
+    complete: Sequence[bool] | npt.NDArray[np.bool_],
+    flatten: frozenset[str],
+    wanted: functional_groups.Wanted = _WINDOW_ALONE,
 ) -> Parsed:
     """Rows of all buffers that are as usual. A file with a sequence to be flattened is not.
 
@@ -45,6 +61,7 @@ def parse(
     buffers : the first bytes of each file, at most `LARGEST` bytes together.
     complete : whether the buffer is the whole file.
     flatten : keywords of sequences.
+    wanted : elements of functional groups.
     """
     batch = layout.Batch(
         buffers.memory, buffers.bounds, np.asarray(complete, np.bool_), _BIG, _DEFLATED, _VR_FLAGS
@@ -52,10 +69,15 @@ def parse(
     book, found = _walked(batch, flatten)
     status = found.files[:, layout.STATUS]
     rows = np.flatnonzero(status == layout.PARSED)
+    groups = group_rows.located(batch, found, rows, wanted)
+    if groups is not None:
+        book = group_rows.inserted(book, found, rows, groups)
     source, written, unread = _written(batch, book, found, rows)
-    headers = assemble.assemble(source, written, found, rows)
+    headers = assemble.assemble(source, written, found, rows, groups)
     kept = assemble.has_uid(headers)
     kept[unread] = False
+    if groups is not None:
+        kept[groups.odd] = False
     odd = np.flatnonzero(status == layout.ODD).tolist() + rows[~kept].tolist()
     if not kept.all():
         headers, rows = headers.filter(pa.array(kept)), rows[kept]
@@ -111,7 +133,7 @@ def _room(batch: layout.Batch) -> layout.Found:
     return layout.Found(
         elements=np.empty((capacity, 4), np.int64),
         files=np.full((n_files, layout.FILE_COLUMNS), -1, np.int64),
-        promoted=np.full((n_files, len(keybook.PROMOTED)), -1, np.int64),
+        promoted=np.full((n_files, len(keybook.LOCATED)), -1, np.int64),
         misses=np.empty((layout.MAXIMUM_MISSES, 2), np.int64),
         n=np.zeros(2, np.int64),
         blocks=np.empty(256, np.int32),

@@ -11,6 +11,7 @@ from pydicom._dicom_dict import DicomDictionary
 
 from dicomae import tables
 from dicomae.dicom import keys
+from dicomae.headers import functional_groups
 from dicomae.headers.compiled import SLACK
 from dicomae.headers.layout import IS_KNOWN, NO_VR, NOBODY, SIGN_DEPENDS, Book
 from dicomae.headers.walk import find_creator, find_slot
@@ -18,9 +19,10 @@ from dicomae.headers.walk import find_creator, find_slot
 TEXTS = ("SOPInstanceUID", *(name for name in tables.PROMOTED_TEXT if name != "TransferSyntaxUID"))
 WINDOW = ("WindowCenter", "WindowWidth")
 PROMOTED = (*TEXTS, *tables.PROMOTED_INTEGER, *WINDOW)  # by number of the column, `INSTANCE_UID` first
+LOCATED = (*PROMOTED, *functional_groups.GROUPS)  # whose places the walk notes
 MAXIMUM_KEYS = 1 << 17  # a book that has grown so long is begun again
 
-_COLUMN = {keyword: column for column, keyword in enumerate(PROMOTED)}
+_COLUMN = {keyword: column for column, keyword in enumerate(LOCATED)}
 _FEWEST_SLOTS = 1 << 14
 
 
@@ -48,6 +50,17 @@ def learn(book: Book, creators: Sequence[bytes], packed: Sequence[int]) -> Book:
     packed : a number for each key, `creator << 32 | tag`; the creator is its number in `book`.
     """
     return _with_keys(_with_creators(book, creators), packed)
+
+
+def with_names(book: Book, names: Sequence[str]) -> Book:
+    """The book with keys that have no tag of their own, such as those of elements from functional groups."""
+    text, text_at = _appended(book.text, book.text_at, [name.encode() for name in names])
+    about = [(vr_code(keys.standard_vr(name)), 0, -1) for name in names]
+    return book._replace(
+        about=np.concatenate([book.about, np.array(about, np.int16).reshape(-1, 3)]),
+        text=text,
+        text_at=text_at,
+    )
 
 
 def vr_code(name: str | None) -> int:
@@ -126,8 +139,8 @@ def _appended(
     text: npt.NDArray[np.uint8], text_at: npt.NDArray[np.int64], new: list[bytes]
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
     ends = text_at[-1] + np.cumsum([len(one) for one in new], dtype=np.int64)
-    joined = b"".join([text[: text_at[-1]].tobytes(), *new, bytes(SLACK)])
-    return np.frombuffer(joined, np.uint8), np.append(text_at, ends)
+    added = np.frombuffer(b"".join([*new, bytes(SLACK)]), np.uint8)
+    return np.concatenate([text[: text_at[-1]], added]), np.append(text_at, ends)
 
 
 def _slots_for(size: int, present: int) -> int:

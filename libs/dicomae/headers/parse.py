@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from dicomae.headers import kernel, plain
+from dicomae.headers import functional_groups, kernel, plain
 from dicomae.headers.batch import HEADER, Arena, Failure, HeaderBatch
 
 __all__ = ["HEADER", "Arena", "Failure", "HeaderBatch", "parse_headers"]
@@ -29,6 +29,7 @@ def parse_headers(
     buffers: Sequence[bytes] | Arena,
     complete: Sequence[bool] | npt.NDArray[np.bool_],
     flatten: Sequence[str],
+    groups: Sequence[str] = (),
 ) -> HeaderBatch:
     """Rows of `HEADER` from the first bytes of files. It never raises, for any bytes.
 
@@ -37,21 +38,24 @@ def parse_headers(
     buffers : the first bytes of each file. Those of an arena are not copied, nor kept.
     complete : whether the buffer is the whole file.
     flatten : keywords of sequences whose first item becomes elements `Parent[0].Child`; () for none.
+    groups : paths in functional groups that become elements (see `functional_groups`); () for none. A window
+        there counts in any case.
     """
     parts: list[HeaderBatch] = []
     odd: list[int] = []
+    wanted = functional_groups.wanted(tuple(groups))
     sizes = buffers.sizes.tolist() if isinstance(buffers, Arena) else [len(buffer) for buffer in buffers]
     for at, end in _chunks(sizes):
         if sizes[at] > kernel.LARGEST:
             odd.append(at)
             continue
-        parsed = kernel.parse(_part(buffers, at, end), complete[at:end], frozenset(flatten))
+        parsed = kernel.parse(_part(buffers, at, end), complete[at:end], frozenset(flatten), wanted)
         incomplete = {at + i: needed for i, needed in parsed.incomplete.items()}
         parts.append(HeaderBatch(parsed.headers, parsed.positions + at, (), incomplete))
         odd += [at + i for i in parsed.odd]
     if odd or not parts:
         copies = [_copy(buffers, i) for i in odd]
-        read = plain.parse_headers(copies, [complete[i] for i in odd], flatten)
+        read = plain.parse_headers(copies, [complete[i] for i in odd], flatten, groups)
         parts.append(_moved(read, odd))
     return _merged(parts)
 

@@ -20,7 +20,7 @@ from xxhash import xxh3_128_hexdigest
 from dicomae import tables
 from dicomae.codes import Reason
 from dicomae.dicom import charset, keys, vr
-from dicomae.headers import dataset
+from dicomae.headers import dataset, functional_groups
 from dicomae.headers.batch import BATCH_BYTES, HEADER, Failure, HeaderBatch
 
 MAXIMUM_DEPTH = 4  # of flattened sequences
@@ -29,22 +29,25 @@ MAXIMUM_FLATTENED = 1024  # elements of flattened sequences, of one file
 _CHARACTER_SET, _PIXEL_REPRESENTATION = 0x00080005, 0x00280103
 _ITEMS = 0xFFFE  # group of items and delimiters: no elements
 _PRIVATE = 0x10000  # the bit that makes a tag's group odd
+_GROUPS = frozenset(functional_groups.TAGS)
 _INTEGER = re.compile(r"[+-]?[0-9]{1,10}")
 
 
-def parse_headers(buffers: Sequence[bytes], complete: Sequence[bool], flatten: Sequence[str]) -> HeaderBatch:
+def parse_headers(
+    buffers: Sequence[bytes], complete: Sequence[bool], flatten: Sequence[str], groups: Sequence[str] = ()
+) -> HeaderBatch:
     """As `parse.parse_headers`, one file after the other, for what the kernel leaves."""
     rows: list[_Row] = []
     index: list[int] = []
     failures: list[Failure] = []
     incomplete: dict[int, int] = {}
-    wanted, room = frozenset(flatten), BATCH_BYTES
+    words, wanted, room = frozenset(flatten), functional_groups.wanted(tuple(groups)), BATCH_BYTES
     for i, (buffer, whole) in enumerate(zip(buffers, complete, strict=True)):
         if room <= 0:  # a deflated file is a thousand times as long inside
             incomplete[i] = 0
             continue
         try:
-            rows.append(_row(buffer, whole, wanted))
+            rows.append(_row(buffer, whole, words, wanted))
             index.append(i)
             room -= sum(len(text or "") for text in rows[-1].texts.elements.values())
         except dataset.NeedsMoreBytes as needs_more:
@@ -60,7 +63,7 @@ def parse_headers(buffers: Sequence[bytes], complete: Sequence[bool], flatten: S
     return HeaderBatch(_record_batch(rows), positions, tuple(failures), incomplete)
 
 
-def _row(buffer: bytes, whole: bool, flatten: frozenset[str]) -> _Row:
+def _row(buffer: bytes, whole: bool, flatten: frozenset[str], wanted: functional_groups.Wanted) -> _Row:
     if not buffer and whole:
         raise _Rejected(Reason.EMPTY, "zero bytes")
     try:
@@ -76,7 +79,8 @@ def _row(buffer: bytes, whole: bool, flatten: frozenset[str]) -> _Row:
     if not uid:
         raise _Rejected(Reason.NO_INSTANCE_UID, "neither in the data set nor in the file meta information")
     content = xxh3_128_hexdigest(memoryview(raw.buffer)[raw.start : raw.end])
-    return _Row(uid, raw.transfer_syntax or None, raw.at_pixel_data, content, texts)
+    groups = _groups(raw, texts, wanted)
+    return _Row(uid, raw.transfer_syntax or None, raw.at_pixel_data, content, texts, groups)
 
 
 def _texts(raw: dataset.RawDataset, flatten: frozenset[str]) -> _Texts:
@@ -84,6 +88,21 @@ def _texts(raw: dataset.RawDataset, flatten: frozenset[str]) -> _Texts:
     level = _Level(raw.buffer, raw.elements, raw.encoding, charset.DEFAULT, signed_pixels=False)
     _add_level(texts, _with_own_settings(level), "", flatten, depth=0)
     return texts
+
+
+def _groups(
+    raw: dataset.RawDataset, top: _Texts, wanted: functional_groups.Wanted
+) -> functional_groups.Taken:
+    """What the row takes from its functional groups: they are flattened, and the wanted elements picked."""
+    groups = {tag: element for element in raw.elements if (tag := element[0]) in _GROUPS}  # the last of each
+    if not groups:
+        return functional_groups.Taken()
+    level = _Level(raw.buffer, raw.elements, raw.encoding, charset.DEFAULT, signed_pixels=False)
+    level = _with_own_settings(level)._replace(elements=list(groups.values()))
+    found = _Texts()
+    _add_level(found, level, "", wanted.flatten, depth=0)
+    flattened = functional_groups.Flattened(found.elements, found.vrs, found.errors)
+    return functional_groups.taken(wanted, top.elements, flattened)
 
 
 def _with_own_settings(level: _Level) -> _Level:
@@ -198,6 +217,7 @@ class _Row(NamedTuple):
     has_pixel_data: bool
     content_hash: str
     texts: _Texts
+    groups: functional_groups.Taken
 
 
 class _Rejected(Exception):
@@ -210,19 +230,23 @@ class _Rejected(Exception):
 
 
 def _record_batch(rows: list[_Row]) -> pa.RecordBatch:
-    texts = [row.texts for row in rows]
+    texts, groups = [row.texts for row in rows], [row.groups for row in rows]
     promoted = {name: [text.textual(name) for text in texts] for name in tables.PROMOTED_TEXT}
     columns: dict[str, object] = {
         "SOPInstanceUID": [row.uid for row in rows],
         **promoted,
         "TransferSyntaxUID": [row.transfer_syntax for row in rows],
         **{name: [text.integer(name) for text in texts] for name in tables.PROMOTED_INTEGER},
-        "has_window": [_has_window(text.elements) for text in texts],
+        "has_window": [_has_window(row.texts.elements) or row.groups.has_window for row in rows],
         "has_pixel_data": [row.has_pixel_data for row in rows],
         "content_hash": [row.content_hash for row in rows],
-        "elements": _map_array([text.elements for text in texts]),
-        "vrs": _map_array([text.vrs for text in texts]),
-        "element_errors": _map_array([text.errors for text in texts]),
+        "elements": _map_array(
+            [text.elements | group.elements for text, group in zip(texts, groups, strict=True)]
+        ),
+        "vrs": _map_array([text.vrs | group.vrs for text, group in zip(texts, groups, strict=True)]),
+        "element_errors": _map_array(
+            [text.errors | group.errors for text, group in zip(texts, groups, strict=True)]
+        ),
     }
     arrays = [pa.array(columns[name], HEADER.field(name).type) for name in HEADER.names]
     return pa.RecordBatch.from_arrays(arrays, schema=HEADER)
