@@ -11,6 +11,12 @@ from dicomae.headers.parse import HeaderBatch, parse_headers
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "dicom"
 FLATTEN = ("RequestAttributesSequence", "ReferencedStudySequence")
+GROUPS = (
+    "FrameVOILUTSequence[0].WindowCenter",
+    "PixelMeasuresSequence[0].PixelSpacing",
+    "FrameAnatomySequence[0].AnatomicRegionSequence[0].CodeMeaning",
+    "FrameAnatomySequence[0].FrameLaterality",
+)
 EXPLICIT, IMPLICIT, BIG = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2", "1.2.840.10008.1.2.2"
 LONG = ("OB", "OW", "OD", "OF", "OL", "OV", "UN", "SQ", "SV", "UC", "UR", "UT", "UV")  # PS3.5, 7.1-1
 
@@ -82,6 +88,52 @@ def _hand_made(syntax: str) -> bytes:
     )
     # Without a VR: written already.
     return part10(b"".join(element(*part, syntax) if part[1] else part[2] for part in parts), syntax)
+
+
+def enhanced() -> list[bytes]:
+    """Small files with functional groups, in each usual encoding, with defined and undefined lengths."""
+    return [_enhanced(syntax, is_open) for syntax in (EXPLICIT, IMPLICIT, BIG) for is_open in (False, True)]
+
+
+def _enhanced(syntax: str, is_open: bool) -> bytes:
+    def nested(tag: int, *items: bytes) -> bytes:
+        return sequence(tag, items, syntax, is_open)
+
+    meaning = nested(0x00082218, element(0x00080104, "LO", b"Sch\xe4del", syntax))
+    laterality = element(0x00209072, "CS", b"U ", syntax)
+    spacing = element(0x00280030, "DS", b"0.5\\0.7 ", syntax)
+    centre, width = element(0x00281050, "DS", b"40", syntax), element(0x00281051, "DS", b"400 ", syntax)
+    shared = nested(0x00209071, meaning + laterality)
+    shared += nested(0x00289110, spacing) + nested(0x00289132, centre + width)
+    frame = nested(0x00209111, element(0x00189074, "DT", b"2024", syntax)) + nested(0x00289132, width)
+    parts = (
+        element(0x00080005, "CS", b"ISO_IR 100", syntax),
+        element(0x00080018, "UI", b"1.2.3\0", syntax),
+        element(0x00280010, "US", struct.pack(">H" if syntax == BIG else "<H", 512), syntax),
+        nested(0x52009229, shared),
+        nested(0x52009230, frame, shared),
+        element(0x7FE00010, "OW", bytes(16), syntax),
+    )
+    return part10(b"".join(parts), syntax)
+
+
+def sequence(tag: int, items: Sequence[bytes], syntax: str, is_open: bool = False) -> bytes:
+    """A sequence of items; when `is_open`, it and its items are of undefined length."""
+    order = ">" if syntax == BIG else "<"
+    end = (
+        [struct.pack(f"{order}HHL", 0xFFFE, number, 0) for number in (0xE00D, 0xE0DD)]
+        if is_open
+        else [b"", b""]
+    )
+    content = b""
+    for item in items:
+        length = 0xFFFFFFFF if is_open else len(item)
+        content += struct.pack(f"{order}HHL", 0xFFFE, 0xE000, length) + item + end[0]
+    whole = element(tag, "SQ", content + end[1], syntax)
+    if not is_open:
+        return whole
+    length_at = 4 if syntax == IMPLICIT else 8
+    return whole[:length_at] + b"\xff\xff\xff\xff" + whole[length_at + 4 :]
 
 
 def _open_sequence(tag: int, vr: str, content: bytes, syntax: str) -> bytes:
@@ -163,10 +215,14 @@ def cut(buffers: Sequence[bytes], seed: int) -> list[list[bytes]]:
 
 
 def check_equal(
-    buffers: Sequence[bytes], complete: Sequence[bool], flatten: Sequence[str] = ()
+    buffers: Sequence[bytes],
+    complete: Sequence[bool],
+    flatten: Sequence[str] = (),
+    groups: Sequence[str] = (),
 ) -> HeaderBatch:
     """The kernel's result, after it was found to be plain Python's to the last text."""
-    ours, theirs = parse_headers(buffers, complete, flatten), plain.parse_headers(buffers, complete, flatten)
+    ours = parse_headers(buffers, complete, flatten, groups)
+    theirs = plain.parse_headers(buffers, complete, flatten, groups)
     assert ours.failures == theirs.failures
     assert ours.incomplete == theirs.incomplete
     assert ours.index.tolist() == theirs.index.tolist()

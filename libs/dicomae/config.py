@@ -73,6 +73,7 @@ class IngestConfig:
     follow_links: bool  # whether links of local folders are followed that lead out of the source
     trust_folders: bool  # whether files of a folder that has not changed are taken for unchanged
     flatten_sequences: tuple[str, ...]  # keywords of SQ elements whose first item is flattened
+    functional_groups: Annotated[tuple[str, ...], DIFFERENT]  # paths there, whose values become elements
 
 
 @dataclass(frozen=True)

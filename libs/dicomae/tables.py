@@ -88,12 +88,12 @@ HEADERS = Table(
         *((name, pa.int32()) for name in PROMOTED_INTEGER),
         ("body_part", pa.string()),  # repaired; null is unknown
         ("body_part_source", pa.string()),  # declared, normalised, filled-from-X, unknown
-        ("has_window", pa.bool_()),  # WindowCenter and WindowWidth are filled
+        ("has_window", pa.bool_()),  # WindowCenter and WindowWidth are filled, at the top or in a group
         ("has_pixel_data", pa.bool_()),  # the element is there; it was not read
         ("path", pa.string()),
         ("content_hash", pa.string()),
         ("elements", TEXTS),
-        ("vrs", TEXTS),  # only where the VR is not PS3.6's
+        ("vrs", TEXTS),  # only where the VR is not PS3.6's, or the element is from a functional group
         ("element_errors", TEXTS),
     ),
     cluster_by=("Modality", "run_id"),

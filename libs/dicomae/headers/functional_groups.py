@@ -24,7 +24,6 @@ from pydicom._dicom_dict import DicomDictionary
 from pydicom.datadict import tag_for_keyword
 
 from dicomae.dicom import keys
-from dicomae.errors import UsageError
 
 PER_FRAME, SHARED = "PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence"
 GROUPS = (PER_FRAME, SHARED)  # the first that has a value gives it
@@ -32,7 +31,7 @@ WINDOW = ("FrameVOILUTSequence[0].WindowCenter", "FrameVOILUTSequence[0].WindowW
 TAGS = (0x52009230, 0x52009229)  # of the groups
 DEEPEST = 3  # sequences in a path
 
-_FIRST_ITEM = "[0]."
+_FIRST_ITEM, _EXAMPLE = "[0].", "PixelMeasuresSequence[0].PixelSpacing"
 _NUMBER = re.compile(r" *[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[Ee][+-]?[0-9]+)? *")
 
 
@@ -67,36 +66,30 @@ def wanted(paths: tuple[str, ...]) -> Wanted:
     return Wanted((*paths, *(path for path in WINDOW if path not in paths)), len(paths))
 
 
-def check(path: str) -> None:
-    """Raise UsageError unless a path is one of keywords of PS3.6: sequences, and an element at the end.
+def fault(path: str) -> str | None:
+    """What is wrong with a path; None when it is right: keywords of sequences, and of an element at its end.
 
     Examples
     --------
-    >>> from dicomae.headers.functional_groups import check
-    >>> check("PixelMeasuresSequence[0].PixelSpacing")
-    >>> check("PixelMeasuresSequence[0].PixelSpacings")
-    Traceback (most recent call last):
-    ...
-    dicomae.errors.UsageError: 'PixelSpacings' is no keyword of PS3.6; did you mean 'PixelSpacing'?
+    >>> from dicomae.headers.functional_groups import fault
+    >>> fault("PixelMeasuresSequence[0].PixelSpacing")
+    >>> fault("PixelMeasuresSequence[0].PixelSpacings")
+    "'PixelSpacings' is no keyword of PS3.6; the nearest is 'PixelSpacing'"
     """
     *sequences, last = path.split(_FIRST_ITEM)
     for keyword in (*sequences, last):
-        if tag_for_keyword(keyword) is None:
-            raise UsageError(f"{keyword!r} is no keyword of PS3.6{_nearest(keyword)}")
+        if not keyword or tag_for_keyword(keyword) is None:  # retired elements have the keyword ''
+            return f"'{keyword}' is no keyword of PS3.6{_nearest(keyword)}"
     if any(keys.standard_vr(keyword) != "SQ" for keyword in sequences) or keys.standard_vr(last) == "SQ":
-        raise UsageError(
-            "sequences lead to an element that is none, as in 'PixelMeasuresSequence[0].PixelSpacing'"
-        )
+        return f"'{path}' must be sequences, and at its end an element that is none"
     if not 1 <= len(sequences) <= DEEPEST or sequences[0] in GROUPS:
-        raise UsageError(
-            f"1 to {DEEPEST} sequences lead to the element; the first is one inside the groups, "
-            "such as 'PixelMeasuresSequence'"
-        )
+        return f"'{path}' must have one to {DEEPEST} sequences, and begin inside a group: {_EXAMPLE}"
+    return None
 
 
 def _nearest(keyword: str) -> str:
-    near = get_close_matches(keyword, (entry[4] for entry in DicomDictionary.values()), n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    near = get_close_matches(keyword, [entry[4] for entry in DicomDictionary.values()], n=1)
+    return f"; the nearest is '{near[0]}'" if near else ""
 
 
 def key_of(path: str) -> str:

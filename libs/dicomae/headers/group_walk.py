@@ -13,19 +13,19 @@ import numpy.typing as npt
 from dicomae.headers import layout
 from dicomae.headers.compiled import entry, inner
 
-WHICH, START, END, IS_FILLED = range(4)  # columns of places
+WHICH, START, END, HAS_TEXT = range(4)  # columns of places
 ROOT, NO_PATH = 0, -1  # the item of a group; what is no wanted element but on the way to one
 GROUPS = 2  # the last columns of what is promoted
 ELEMENTS = 1024  # of the items that are entered, in one file; with more it is odd, since plain stops there
 
 _SQ = 18 * 26 + 16
-_UNDEFINED, _ITEMS, _EMPTY, _IRREGULAR = 0xFFFFFFFF, 0xFFFE, -1, -2
+_UNDEFINED, _ITEMS, _IRREGULAR = 0xFFFFFFFF, 0xFFFE, -2
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _FIRST_PIXELS, _LAST_PIXELS = 0x7FE00008, 0x7FE00010
 _CHARACTER_SET, _PIXEL_REPRESENTATION = 0x00080005, 0x00280103  # settings of an item: for plain
 _BACKSLASH, _BLANK = 92, 32
 _IMPLICIT, _BIG = 1, 2  # bits of how elements are written
-_AFTER, _STOP, _ITEM_STOP, _NODE, _BEFORE = range(5)  # columns of levels
+_AT, _STOP, _ITEM_STOP, _NODE, _BEFORE = range(5)  # columns of levels, one for each open item
 
 
 class Tree(NamedTuple):
@@ -62,7 +62,7 @@ def locate(
             place = found.promoted[row, first_group + group]
             if place >= 0 and room >= 0 and elements[place, layout.VR] == _SQ:
                 start, end = elements[place, layout.VALUE], elements[place, layout.VALUE_END]
-                room = _enter_group(
+                room = _walk_group(
                     buffer, batch.vr_flags, start, end, encoding, tree, levels, places, i, group, room
                 )
         odd[i] = room < 0
@@ -84,18 +84,9 @@ def insert(
         forbids them, their VR.
     kept : bool `(n, n_elements)`, filled: whether a path has become an element.
     """
-    elements, files, promoted, n = found.elements, found.files, found.promoted, found.n
-    added = 0
-    for i in range(len(which)):
-        row = rows[which[i]]
-        first, stop = files[row, layout.FIRST], files[row, layout.FIRST] + files[row, layout.COUNT]
-        for path in range(len(keys)):
-            kept[i, path] = places[i, path, WHICH] >= 0
-            for place in range(first, stop if kept[i, path] else first):
-                if elements[place, layout.KEY] == top_keys[path]:
-                    kept[i, path] = False
-            added += 1 if kept[i, path] else 0
-    n[0] += added
+    elements, files, promoted = found.elements, found.files, found.promoted
+    added = _choose(elements, files, rows, which, places, top_keys, kept)
+    found.n[0] += added
     i = len(which) - 1
     for position in range(len(rows) - 1, -1, -1):  # from the last row on, so that none is written over
         row, of_row = rows[position], 0
@@ -104,32 +95,46 @@ def insert(
             for path in range(len(keys) - 1, -1, -1):
                 if kept[i, path]:
                     of_row += 1
-                    _set(elements, stop + added - of_row, keys[path], vrs[path], places, i, path)
+                    place = stop + added - of_row
+                    elements[place, layout.KEY], elements[place, layout.VR] = keys[path], vrs[path]
+                    elements[place, layout.VALUE] = places[i, path, START]
+                    elements[place, layout.VALUE_END] = places[i, path, END]
             i -= 1
         added -= of_row
         files[row, layout.COUNT] += of_row
-        if added == 0:
-            continue
-        files[row, layout.FIRST] += added
-        for place in range(stop - 1, first - 1, -1):
-            for column in range(4):
-                elements[place + added, column] = elements[place, column]
-        for column in range(promoted.shape[1]):
-            if promoted[row, column] >= 0:
-                promoted[row, column] += added
+        if added:
+            files[row, layout.FIRST] += added
+            _move(elements, promoted, row, first, stop, added)
 
 
 @inner
-def _set(elements: Any, place: int, key: int, vr: int, places: Any, i: int, path: int) -> None:
-    elements[place, layout.KEY], elements[place, layout.VR] = key, vr
-    elements[place, layout.VALUE], elements[place, layout.VALUE_END] = (
-        places[i, path, START],
-        places[i, path, END],
-    )
+def _choose(elements: Any, files: Any, rows: Any, which: Any, places: Any, top_keys: Any, kept: Any) -> int:
+    """How many elements are new in all; `kept` says which: what is located, and not at the top."""
+    added = 0
+    for i in range(len(which)):
+        row = rows[which[i]]
+        first, stop = files[row, layout.FIRST], files[row, layout.FIRST] + files[row, layout.COUNT]
+        for path in range(len(top_keys)):
+            kept[i, path] = places[i, path, WHICH] >= 0
+            for place in range(first, stop if kept[i, path] else first):
+                if elements[place, layout.KEY] == top_keys[path]:
+                    kept[i, path] = False
+            added += 1 if kept[i, path] else 0
+    return added
 
 
 @inner
-def _enter_group(
+def _move(elements: Any, promoted: Any, row: int, first: int, stop: int, by: int) -> None:
+    for place in range(stop - 1, first - 1, -1):
+        for column in range(4):
+            elements[place + by, column] = elements[place, column]
+    for column in range(promoted.shape[1]):
+        if promoted[row, column] >= 0:
+            promoted[row, column] += by
+
+
+@inner
+def _walk_group(
     buffer: Any,
     vr_flags: Any,
     start: int,
@@ -142,65 +147,67 @@ def _enter_group(
     group: int,
     room: Any,
 ) -> Any:
-    """How many more elements may follow; negative when the file is odd."""
-    at, item_stop = _first_item(buffer, start, end, encoding, vr_flags)
-    if at < 0:
-        return room if at == _EMPTY else _IRREGULAR
-    depth, node, before, stop = 0, ROOT, -1, end
-    while True:
+    """How many more elements may follow in the file; negative when it is odd."""
+    depth = _entered(buffer, vr_flags, start, end, encoding, ROOT, levels, -1)
+    while depth >= 0:
+        at, stop, item_stop = levels[depth, _AT], levels[depth, _STOP], levels[depth, _ITEM_STOP]
         if at == item_stop or (item_stop < 0 and _closes_item(buffer, at, stop, encoding, vr_flags)):
-            if depth == 0:
-                return room
             depth -= 1
-            at, stop, item_stop = levels[depth, _AFTER], levels[depth, _STOP], levels[depth, _ITEM_STOP]
-            node, before = levels[depth, _NODE], levels[depth, _BEFORE]
             continue
         limit = item_stop if item_stop >= 0 else stop
         tag, vr, value, value_end, after = _element(buffer, at, limit, encoding, vr_flags)
-        if tag <= before or room == 0 or _is_for_plain(tag):
+        if tag <= levels[depth, _BEFORE] or room == 0 or _is_for_plain(tag):
             return _IRREGULAR
-        before, at = tag, after
-        child = _child(tree.edges, node, tag)
-        room -= 1 if tag & 0xFFFF else 0
-        if child < 0 or tag & 0xFFFF == 0:
+        levels[depth, _AT], levels[depth, _BEFORE] = after, tag
+        if tag & 0xFFFF == 0:  # a group length
             continue
-        if vr != tree.vrs[child] and not (
-            encoding & _IMPLICIT and vr == layout.NO_VR and tree.vrs[child] >= 0
-        ):
+        room -= 1
+        child = _child(tree.edges, levels[depth, _NODE], tag)
+        if child < 0:
+            continue
+        expected, path = tree.vrs[child], tree.path[child]
+        is_expected = vr == expected or (encoding & _IMPLICIT and vr == layout.NO_VR and expected >= 0)
+        if not is_expected:
             return _IRREGULAR
-        path = tree.path[child]
         if path == NO_PATH:
-            content, content_stop = _first_item(buffer, value, value_end, encoding, vr_flags)
-            if content == _IRREGULAR or depth == len(levels):
-                return _IRREGULAR
-            if content != _EMPTY:
-                levels[depth, _AFTER], levels[depth, _STOP], levels[depth, _ITEM_STOP] = at, stop, item_stop
-                levels[depth, _NODE], levels[depth, _BEFORE] = node, before
-                depth, node, before = depth + 1, child, -1
-                at, stop, item_stop = content, value_end, content_stop
-            continue
-        filled = _is_filled(buffer, value, value_end)
-        if filled < 0:
+            depth = _entered(buffer, vr_flags, value, value_end, encoding, child, levels, depth)
+        elif not _keep(buffer, value, value_end, places, row, path, group):
             return _IRREGULAR
-        if places[row, path, WHICH] < 0 or places[row, path, IS_FILLED] < filled:
-            places[row, path, WHICH], places[row, path, IS_FILLED] = group, filled
-            places[row, path, START], places[row, path, END] = value, value_end
+    return room if depth == -1 else _IRREGULAR
 
 
 @inner
-def _first_item(buffer: Any, at: int, end: int, encoding: int, vr_flags: Any) -> tuple[int, int]:
-    """Where the content of the first item begins, and where it ends: negative when its length is undefined.
-
-    The beginning is `_EMPTY` when there is no item, `_IRREGULAR` when something else stands there.
-    """
+def _entered(
+    buffer: Any, vr_flags: Any, at: int, end: int, encoding: int, node: int, levels: Any, depth: int
+) -> int:
+    """The depth after the first item of a sequence was entered; the same where there is none."""
     if at == end:
-        return _EMPTY, _EMPTY
-    tag, _, _, length = _header(buffer, at, end, encoding, vr_flags)
-    if tag != _ITEM:
-        return (_EMPTY if tag == _SEQUENCE_END else _IRREGULAR), _EMPTY
-    if length == _UNDEFINED:
-        return at + 8, _EMPTY
-    return (at + 8 if at + 8 + length <= end else _IRREGULAR), at + 8 + length
+        return depth
+    tag, _, content, length = _header(buffer, at, end, encoding, vr_flags)
+    if tag == _SEQUENCE_END:
+        return depth
+    stop = -1 if length == _UNDEFINED else content + length
+    if tag != _ITEM or stop > end or depth + 1 == len(levels):
+        return _IRREGULAR
+    depth += 1
+    levels[depth, _AT], levels[depth, _STOP], levels[depth, _ITEM_STOP] = content, end, stop
+    levels[depth, _NODE], levels[depth, _BEFORE] = node, -1
+    return depth
+
+
+@inner
+def _keep(buffer: Any, start: int, end: int, places: Any, row: int, path: int, group: int) -> bool:
+    """Note the place of a value, unless an earlier group has one with text; False when that is in doubt.
+
+    Whether a byte is text depends on the VR when it is padding, a backslash, or a control character.
+    """
+    has_text = False
+    for i in range(start, end):
+        has_text |= buffer[i] > _BLANK and buffer[i] != _BACKSLASH
+    if places[row, path, WHICH] < 0 or (has_text and places[row, path, HAS_TEXT] == 0):
+        places[row, path, WHICH], places[row, path, HAS_TEXT] = group, 1 if has_text else 0
+        places[row, path, START], places[row, path, END] = start, end
+    return has_text or start == end
 
 
 @inner
@@ -255,7 +262,7 @@ def _header(buffer: Any, at: int, limit: int, encoding: int, vr_flags: Any) -> t
         return tag, layout.NO_VR, at + 8, _uint32(buffer, at + 4, encoding)
     if not _is_vr(buffer, at + 4):
         return -1, layout.NO_VR, at, 0
-    vr = (np.int64(buffer[at + 4]) - 65) * 26 + np.int64(buffer[at + 5]) - 65
+    vr: Any = (np.int64(buffer[at + 4]) - 65) * 26 + np.int64(buffer[at + 5]) - 65
     flags = vr_flags[vr]
     if not flags & layout.IS_STANDARD or (flags & layout.IS_LONG and limit - at < 12):
         return -1, layout.NO_VR, at, 0
@@ -277,7 +284,7 @@ def _is_for_plain(tag: int) -> bool:
 
 
 @inner
-def _child(edges: Any, node: int, tag: int) -> int:
+def _child(edges: Any, node: int, tag: int) -> Any:
     for i in range(len(edges)):
         if edges[i, 0] == node and edges[i, 1] == tag:
             return edges[i, 2]
@@ -285,16 +292,7 @@ def _child(edges: Any, node: int, tag: int) -> int:
 
 
 @inner
-def _is_filled(buffer: Any, start: int, end: int) -> int:
-    """1 when a text or a number is left without the padding, 0 when there is no byte, -1 in doubt."""
-    for i in range(start, end):
-        if buffer[i] > _BLANK and buffer[i] != _BACKSLASH:
-            return 1
-    return 0 if start == end else -1
-
-
-@inner
-def _is_vr(buffer: Any, at: int) -> bool:
+def _is_vr(buffer: Any, at: int) -> Any:
     return 65 <= buffer[at] <= 90 and 65 <= buffer[at + 1] <= 90
 
 

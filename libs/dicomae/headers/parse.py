@@ -4,7 +4,8 @@
                    └─ odd ──► plain (one file after the other) ──┘──► Failure / incomplete
 
 `elements` maps each key to its text. A text is null when the element is empty, or unreadable; then
-`element_errors` has the reason. `vrs` holds a VR only when it is not the dictionary's. A tag that occurs
+`element_errors` has the reason. `vrs` holds a VR only when it is not the dictionary's, and the mark of an
+element that was taken from functional groups (`functional_groups.mark_of`). A tag that occurs
 twice keeps its last value. A private creator may have a second block in a group: the elements of that block
 keep their numbers as keys.
 

@@ -16,6 +16,7 @@ from dicomae.config import Config
 from dicomae.dicom.bodypart_rules import load_rules
 from dicomae.dicom.keys import standard_vr
 from dicomae.errors import UsageError
+from dicomae.headers import functional_groups
 from dicomae.ingest import origins, readers
 from dicomae.ingest.origins import Origin
 from dicomae.ingest.read_changes import Done, IngestRun, read_changes
@@ -153,10 +154,13 @@ def check(arguments: argparse.Namespace, config: Config) -> None:
 
 
 def check_config(config: Config) -> None:
-    """Raise UsageError for a wrong keyword, and for wrong body-part rules."""
+    """Raise UsageError for a wrong keyword or path, and for wrong body-part rules."""
     for keyword in config.ingest.flatten_sequences:
         if standard_vr(keyword) != "SQ":
             raise UsageError(f"ingest.flatten_sequences: '{keyword}' is no keyword of a sequence in PS3.6")
+    for path in config.ingest.functional_groups:
+        if reason := functional_groups.fault(path):
+            raise UsageError(f"ingest.functional_groups: {reason}")
     load_rules(Path(config.body_part_rules))
 
 

@@ -26,6 +26,7 @@ class ReadSettings:
     archive_limit_ratio : how many bytes each byte of an archive may become.
     batch_files : how many files are parsed together.
     flatten_sequences : keywords of sequences whose first item becomes elements `Parent[0].Child`.
+    functional_groups : paths in functional groups to values that become elements.
     """
 
     first_read_bytes: int
@@ -36,6 +37,7 @@ class ReadSettings:
     archive_limit_ratio: int
     batch_files: int
     flatten_sequences: tuple[str, ...]
+    functional_groups: tuple[str, ...]
 
     @classmethod
     def of(cls, config: IngestConfig) -> "ReadSettings":

@@ -194,7 +194,7 @@ def _parsed_group(
     lengths = buffers.sizes.tolist() if isinstance(buffers, Arena) else [len(buffer) for buffer in buffers]
     # A short read is the file's end.
     complete = [length < file.wanted for length, file in zip(lengths, group, strict=True)]
-    batch = parse_headers(buffers, complete, settings.flatten_sequences)
+    batch = parse_headers(buffers, complete, settings.flatten_sequences, settings.functional_groups)
     positions = [file.position for file in group]
     failures = [
         Failure(positions[f.index], f.reason, f.detail) for f in batch.failures if f.index not in unread

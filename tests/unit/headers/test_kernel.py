@@ -327,10 +327,11 @@ def test_first_reads_of_real_files():
 
 
 def test_mutants_are_equal():
-    contents = mutants.hand_made() * 40 + mutants.real_files(longest=6000)
+    contents = mutants.hand_made() * 40 + mutants.enhanced() * 20 + mutants.real_files(longest=6000)
     for number, batch in enumerate(mutants.cut(mutants.mutants(contents, FUZZED, seed=7), seed=7)):
         complete = [(number + i) % 3 != 0 for i in range(len(batch))]
-        check_equal(batch, complete, mutants.FLATTEN if number % 4 == 0 else ())
+        flatten, groups = mutants.FLATTEN if number % 4 == 0 else (), mutants.GROUPS if number % 2 else ()
+        check_equal(batch, complete, flatten, groups)
 
 
 def test_mutants_stay_in_bounds():
