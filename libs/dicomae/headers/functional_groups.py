@@ -15,10 +15,11 @@ DICOM PS3.3, sections C.7.6.16 (groups), C.7.6.16.2.10 (Frame VOI LUT, which hol
 """
 
 import re
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from pydicom._dicom_dict import DicomDictionary
 from pydicom.datadict import tag_for_keyword
@@ -53,6 +54,18 @@ class Wanted:
         """Where the paths to the centre and to the width of the window are."""
         centre, width = WINDOW
         return self.paths.index(centre), self.paths.index(width)
+
+    @cached_property
+    def macros(self) -> tuple[bytes, ...]:
+        """Bytes of the tags of all macros, in both byte orders."""
+        tags = {tag_for_keyword(path.split(_FIRST_ITEM)[0]) or 0 for path in self.paths}
+        return tuple(
+            struct.pack(f"{order}HH", tag >> 16, tag & 0xFFFF) for order in "<>" for tag in sorted(tags)
+        )
+
+    def may_be_in(self, buffer: bytes, start: int, end: int) -> bool:
+        """Whether a macro may be between two offsets; else nobody needs to follow the sequences there."""
+        return any(buffer.find(macro, start, end) >= 0 for macro in self.macros)
 
     @property
     def flatten(self) -> frozenset[str]:

@@ -47,8 +47,18 @@ def located(
     odd = np.empty(len(which), np.bool_)
     levels = np.empty((DEEPEST + 1, 5), np.int64)
     group_walk.locate(batch, found, rows, which, _tree(wanted), levels, places, odd)
+    for i in np.flatnonzero(odd).tolist():
+        odd[i] = _may_hold(batch, found, rows[which[i]], wanted)
     kept = np.zeros((len(which), wanted.n_elements), np.bool_)
     return Groups(wanted, which, places, kept, which[odd])
+
+
+def _may_hold(batch: layout.Batch, found: layout.Found, row: int, wanted: Wanted) -> bool:
+    """Whether a macro may be in the groups of a row; `plain` does not follow them either where none is."""
+    places = [place for place in found.promoted[row, len(keybook.PROMOTED) :].tolist() if place >= 0]
+    spans = found.elements[places][:, [layout.VALUE, layout.VALUE_END]].tolist()
+    values = [batch.buffer[start:end].tobytes() for start, end in spans]
+    return any(wanted.may_be_in(value, 0, len(value)) for value in values)
 
 
 def inserted(

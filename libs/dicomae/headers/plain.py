@@ -94,11 +94,12 @@ def _groups(
     raw: dataset.RawDataset, top: _Texts, wanted: functional_groups.Wanted
 ) -> functional_groups.Taken:
     """What the row takes from its functional groups: they are flattened, and the wanted elements picked."""
-    groups = {tag: element for element in raw.elements if (tag := element[0]) in _GROUPS}  # the last of each
-    if not groups:
+    groups = {element[0]: element for element in raw.elements if element[0] in _GROUPS}  # the last of each
+    elements = [one for one in groups.values() if wanted.may_be_in(raw.buffer, *one[2:])]
+    if not elements:
         return functional_groups.Taken()
     level = _Level(raw.buffer, raw.elements, raw.encoding, charset.DEFAULT, signed_pixels=False)
-    level = _with_own_settings(level)._replace(elements=list(groups.values()))
+    level = _with_own_settings(level)._replace(elements=elements)
     found = _Texts()
     _add_level(found, level, "", wanted.flatten, depth=0)
     flattened = functional_groups.Flattened(found.elements, found.vrs, found.errors)

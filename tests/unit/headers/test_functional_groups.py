@@ -248,17 +248,24 @@ def test_a_value_that_cannot_be_read_has_its_reason() -> None:
 def test_an_item_that_cannot_be_read_is_named_and_loses_nothing_else() -> None:
     w = Writer()
     good = w.sequence(EACH_FRAME, w.window(b"1", b"2"))
+    lost = w.window(b"3", b"4")
     for broken in (
-        b"\xfe\xff\x00\xe0\xff\0\0\0",
-        b"12345678",
-        struct.pack("<HHL", 0xFFFE, 0xE000, 9) + b"x" * 9,
+        struct.pack("<HHL", 0xFFFE, 0xE000, 255) + lost,  # an item beyond its sequence
+        b"12345678" + lost,  # no item
+        struct.pack("<HHL", 0xFFFE, 0xE000, len(lost) + 9) + lost + b"x" * 9,  # a piece of an element
+        struct.pack("<HHL", 0xFFFE, 0xE000, 0xFFFFFFFF) + lost,  # an item without an end
     ):
         found = row(w.file(element(ALL_FRAMES, "SQ", broken) + good), by_kernel=False)
         assert found["element_errors"] == {"SharedFunctionalGroupsSequence": "unreadable_item"}
-        assert found["has_window"] is True
+        assert (found["has_window"], found["elements"]["WindowCenter"]) == (True, "1")
         macro = element(MEASURES, "SQ", broken)
         found = row(w.file(w.sequence(ALL_FRAMES, macro) + good), by_kernel=False)
         assert found["element_errors"] == {"SharedFunctionalGroupsSequence": "unreadable_item"}
+
+
+def test_a_group_without_a_wanted_macro_is_not_followed() -> None:
+    broken = b"12345678" + Writer().text(0x00281050, "DS", b"40")
+    assert row(Writer().file(element(ALL_FRAMES, "SQ", broken)))["element_errors"] == {}
 
 
 def test_a_group_that_is_no_sequence() -> None:
