@@ -22,6 +22,7 @@ from dicomae.config import Config
 from dicomae.lake import delta, history, location
 from dicomae.lake.parts import PART, PartWriter
 from dicomae.ledger import erasure, learned
+from dicomae.runtime import underway
 from dicomae.runtime.job import Context, execute
 from dicomae.tables import Table
 
@@ -148,8 +149,45 @@ def test_killed_in_earnest_another_call_ends_it(place: Path) -> None:
     assert traces(root) != set()
     _forget(place, root, "nobody.txt")
     assert traces(root) == set()
-    interrupted = delta.read_small(root, tables.RUNS).to_pylist()[-2]
-    assert (interrupted["job"], interrupted["finished"]) == ("forget", None)
+    interrupted = [row for row in delta.read_small(root, tables.RUNS).to_pylist() if row["finished"] is None]
+    assert [row["job"] for row in interrupted] == ["forget"]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "--uid-file {file}: no such file"),
+        (b"", "--uid-file {file}: holds no identifier"),
+        (b"QQ\n\xffQQ\n", "--uid-file {file}: line 2 is no UTF-8"),
+    ],
+)
+def test_a_bad_list_is_a_bad_call(tmp_path: Path, content: bytes | None, words: str) -> None:
+    file = tmp_path / "ids.txt"
+    if content is not None:
+        file.write_bytes(content)
+    code, out, err = call("forget", "--uid-file", str(file), "--tables", str(tmp_path / "tables"))
+    assert (code, out) == (2, "")
+    assert words.format(file=file) in err.splitlines()[-1]
+    assert "QQ" not in err
+    assert not (tmp_path / "tables").exists()
+
+
+@pytest.mark.parametrize(("lists", "words"), [(0, "say whom to forget"), (1, "no such folder")])
+def test_who_and_where_must_be_said(tmp_path: Path, lists: int, words: str) -> None:
+    (tmp_path / "ids.txt").write_text("1.2.3")
+    given = ["--uid-file", str(tmp_path / "ids.txt")][: 2 * lists]
+    code, out, err = call("forget", *given, "--tables", str(tmp_path / "tables"))
+    assert (code, out) == (2, "")
+    assert words in err.splitlines()[-1]
+
+
+def test_beside_another_run_it_is_refused(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "ids.txt").write_text("1.2.3")
+    with underway.at_work(root, alone=False):
+        code, out, err = call("forget", "--uid-file", str(tmp_path / "ids.txt"), "--tables", str(root))
+    assert (code, out) == (1, "")
+    assert "another run is under way" in err.splitlines()[-1]
+    assert delta.count(root, tables.TOMBSTONES) == 0
 
 
 def _column(root: Path, table: Table, name: str) -> list[Any]:

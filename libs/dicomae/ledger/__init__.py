@@ -100,7 +100,7 @@ Erasure: how the tables forget a patient (`tombstones`, `erasure`)
 tombstone
     A salted hash of a SOPInstanceUID or a PatientID. What has one leaves every table, and stays out.
 erased
-    A row that has a tombstone, by its own SOPInstanceUID or by the PatientID of its row of `headers`.
+    A row whose SOPInstanceUID has a tombstone. All instances of a forgotten patient in `headers` get one.
 private place
     A folder or an archive with erased files and no instance of anyone else. `/pacs/DOE^JANE`.
 companion

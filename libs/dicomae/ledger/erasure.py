@@ -1,4 +1,4 @@
-"""Which rows leave the tables, because their instance or their patient has a tombstone.
+"""Which rows leave the tables, because their instance has a tombstone; all instances of a patient get one.
 
     named ──► tombstones ──► erased ──┬──► edits of Parquet parts: rows go
                                       └──► private places ──► companions in `files` go, too
@@ -112,7 +112,7 @@ _NOT_FOUND = f"""SELECT
 def find(database: Database, salt: str, staging: Location) -> Erased:
     """What has a tombstone, and what else goes with it."""
     sources = {_source(summary) for summary in _summaries(_runs(database))}
-    has_tombstone = _has_tombstone(salt, _INSTANCE)
+    has_tombstone = _has_tombstone(salt)
     with database.session() as session:
         name_erased(session, database.root, salt)
         found = [
@@ -131,23 +131,22 @@ def name_erased(session: duckdb.DuckDBPyConnection, root: Location, salt: str) -
 
     Out: `erased_headers`, `erased_files` and `companions` (path, part), and `private` (place).
     """
-    instance, patient = (_has_tombstone(salt, kind) for kind in (_INSTANCE, _PATIENT))
+    has_tombstone = _has_tombstone(salt)
     _name_tables(session, root, (*LOSING, TOMBSTONES))
-    session.execute(_ERASED_HEADERS.format(instance=instance, patient=patient))
-    session.execute(_ERASED_FILES.format(instance=instance))
+    session.execute(_ERASED_HEADERS.format(has_tombstone=has_tombstone))
+    session.execute(_ERASED_FILES.format(has_tombstone=has_tombstone))
     session.execute(_PRIVATE)
     session.execute(_COMPANIONS)
 
 
-def _has_tombstone(salt: str, kind: Identifier) -> str:
-    """The condition of rows whose column with the kind's name has a tombstone."""
-    return f"{tombstones.sql_digest(salt, kind)} IN (SELECT digest FROM tombstones)"
+def _has_tombstone(salt: str) -> str:
+    """The condition of rows whose SOPInstanceUID has a tombstone."""
+    return f"{tombstones.sql_digest(salt, _INSTANCE)} IN (SELECT digest FROM tombstones)"
 
 
-_ERASED_HEADERS = """CREATE TEMP TABLE erased_headers AS SELECT path, part FROM headers
-    WHERE {instance} OR {patient}"""
+_ERASED_HEADERS = "CREATE TEMP TABLE erased_headers AS SELECT path, part FROM headers WHERE {has_tombstone}"
 _ERASED_FILES = f"""CREATE TEMP TABLE erased_files AS SELECT path, part, container FROM files
-    WHERE {{instance}} OR reason = '{Reason.FORGOTTEN}'"""
+    WHERE {{has_tombstone}} OR reason = '{Reason.FORGOTTEN}'"""
 
 # Rows whose instance is known to be someone's; of a conflict it is not known whose.
 _IS_SOMEONES = f"status IN {sql.text_list((FileStatus.PARSED, FileStatus.DUPLICATE))}"
