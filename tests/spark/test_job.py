@@ -5,6 +5,7 @@ import errno
 import fcntl
 import json
 import shutil
+import socket
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,8 @@ def test_a_job_is_done_once(context: Context) -> None:
     assert (first.counts, first.wrote, first.unchanged) == (_Counts(1), {"models": 1}, False)
     assert (again.run_id, again.unchanged, again.wrote) == (first.run_id, True, {})
     assert again.counts == {"n": 1}
-    assert delta.read_small(context.root, tables.RUNS)["run_id"].to_pylist() == [first.run_id]
+    (row,) = delta.read_small(context.root, tables.RUNS).to_pylist()
+    assert (row["run_id"], row["user"], row["host"]) == (first.run_id, runs.user(), socket.gethostname())
 
 
 def test_a_table_made_anew_is_another_input_though_of_the_same_version(context: Context) -> None:

@@ -11,6 +11,7 @@ from dicomae import tables
 from dicomae.clustering.medoids import Medoids
 from dicomae.codes import ModelKind, Space
 from dicomae.config import Config
+from dicomae.dicom import privacy
 from dicomae.dicom.keys import standard_vr
 from dicomae.features import funnel, packing, spec, statistics
 from dicomae.features.spec import FeatureSpec
@@ -33,7 +34,8 @@ def rows() -> pa.RecordBatch:
 
 @pytest.fixture(scope="module")
 def fitted(rows: pa.RecordBatch, conf: Config) -> FeatureSpec:
-    decided = funnel.decide(statistics.finish(statistics.from_batch(rows), standard_vr), conf.funnel)
+    counted = statistics.finish(statistics.from_batch(rows), standard_vr)
+    decided = funnel.decide(counted, conf.funnel, privacy.levels(conf.funnel))
     return spec.fit(rows, decided, conf.features, "all", conf.funnel.labels)
 
 
