@@ -51,15 +51,6 @@ class SparkConfig:
 
 
 @dataclass(frozen=True)
-class StorageConfig:
-    """Where tables lie, and for whom."""
-
-    # Who may read what jobs make, whatever the umask: the owner alone (0600, 0700), the group too (0640,
-    # 0750), or "umask": whoever the umask lets.
-    mode: Literal["owner", "group", "umask"]
-
-
-@dataclass(frozen=True)
 class IngestConfig:
     """How headers are read."""
 
@@ -190,7 +181,6 @@ class Config:
     """Everything that a run depends on, beside its data."""
 
     spark: SparkConfig
-    storage: StorageConfig
     ingest: IngestConfig
     sample: SampleConfig
     funnel: FunnelConfig

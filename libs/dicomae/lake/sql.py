@@ -5,6 +5,7 @@ over a large ledger is hardly more than such joins. DuckDB reads the very same P
 million rows (2026-11-26, `scripts/bench/ledger.py`).
 """
 
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +17,6 @@ import pyarrow as pa
 from dicomae.lake import delta
 from dicomae.lake.location import Location, Remote
 from dicomae.lake.objects import PROTOCOL, Objects
-from dicomae.lake.private import private_folder
 from dicomae.tables import Table
 
 MEMORY_LIMIT = "512MB"  # beyond, it spills
@@ -47,10 +47,10 @@ class Database:
 @contextmanager
 def connected(root: Location, staging: Location) -> Iterator[Database]:
     """A database in memory, which spills to the driver's temporary folder."""
-    with private_folder() as spilled:
+    with tempfile.TemporaryDirectory(prefix="dicomae-") as spilled:
         settings: dict[str, Any] = {
             "memory_limit": MEMORY_LIMIT,
-            "temp_directory": str(spilled),
+            "temp_directory": spilled,
             "autoinstall_known_extensions": False,
             "preserve_insertion_order": False,
         }

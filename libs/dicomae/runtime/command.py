@@ -11,7 +11,7 @@ from dicomae import config as configuration
 from dicomae.config import Config
 from dicomae.dicom import privacy
 from dicomae.errors import DicomaeError, UsageError
-from dicomae.lake import delta, location, private
+from dicomae.lake import delta, location
 from dicomae.lake.location import Location
 from dicomae.runtime import failures, quiet, session, stopping, streams
 from dicomae.runtime.job import Context, Job, execute, require_input
@@ -49,7 +49,6 @@ def main(
     try:
         stopping.interrupt_on_sigterm()
         config = _configured(arguments)
-        private.restrict(config.storage)
         _check(jobs, arguments, config)
         with stopping.interrupted_afterwards():
             spark = session.start(f"dicomae {jobs[-1].name}", config.spark)

@@ -1,6 +1,4 @@
-"""The process that starts Spark's Python workers; it does three things otherwise than Spark's own.
-
-Workers make files of the driver's umask, which comes to them as `DICOMAE_UMASK`.
+"""The process that starts Spark's Python workers; it does two things otherwise than Spark's own.
 
 A worker that Spark lets go ends without a word. When a worker has been idle for a minute, Spark closes its
 socket. If the socket is a socket file, the worker's last message fails, and Spark's own daemon prints a
@@ -11,7 +9,6 @@ A failure that dicomae explains itself comes to the driver as its class and its 
 """
 
 import json
-import os
 import socket
 from collections.abc import Callable
 from functools import partial
@@ -24,8 +21,6 @@ from dicomae.errors import DicomaeError
 
 Worker = Callable[[socket.socket, bool], int]
 Teller = Callable[..., None]
-
-UMASK = "DICOMAE_UMASK"  # in octal digits; 077 where the driver tells none
 
 
 def quiet(worker: Worker, sock: socket.socket, authenticated: bool) -> int:
@@ -51,7 +46,6 @@ def in_one_line(error: DicomaeError) -> str:
 
 
 if __name__ == "__main__":
-    os.umask(int(os.environ.get(UMASK, "077"), 8))
     daemon.worker = partial(quiet, daemon.worker)
     util.handle_worker_exception = partial(tell, util.handle_worker_exception)
     daemon.manager()

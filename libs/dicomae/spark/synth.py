@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from dicomae import config
 from dicomae.errors import UsageError
-from dicomae.lake import delta, private
+from dicomae.lake import delta
 from dicomae.runtime import session
 from dicomae.runtime.progress import step
 from dicomae.spark.frames import Kernel, write_parts
@@ -60,9 +60,7 @@ def write_headers(root: Path, rows: int, seed: int) -> int:
     """
     if delta.exists(root, FILES) and delta.version(root, FILES) > 0:
         raise UsageError(f"--tables {root}: holds an ingested archive; give another folder")
-    settings = config.load(session.HOME / "conf" / "local.toml")
-    private.restrict(settings.storage)
-    spark = session.start("dicomae synth", settings.spark)
+    spark = session.start("dicomae synth", config.load(session.HOME / "conf" / "local.toml").spark)
     delta.prepare(root)
     version = delta.version(root, HEADERS)
     starts = spark.range(0, rows, _ROWS_AT_ONCE, numPartitions=4 * spark.sparkContext.defaultParallelism)
