@@ -72,10 +72,10 @@ def parse(
     groups = group_rows.located(batch, found, rows, wanted)
     if groups is not None:
         book = group_rows.inserted(book, found, rows, groups)
-    source, written, unread = _written(batch, book, found, rows)
+    source, written, unmended = _written(batch, book, found, rows)
     headers = assemble.assemble(source, written, found, rows, groups)
     kept = assemble.has_uid(headers)
-    kept[unread] = False
+    kept[unmended] = False
     if groups is not None:
         kept[groups.odd] = False
     odd = np.flatnonzero(status == layout.ODD).tolist() + rows[~kept].tolist()
@@ -176,10 +176,10 @@ def _written(
     mends = np.empty(n, np.int64)
     *sizes, n_mends = emit.survey(source, mends)
     errors = np.zeros(n, np.uint8)
-    source, unread = mend.mended(source, mends[:n_mends], encodings, errors)
+    source, unmended = mend.mended(source, mends[:n_mends], encodings, errors)
     written = _paper(source, errors, *sizes)
     emit.write(source, written)
-    return source, written, unread
+    return source, written, unmended
 
 
 def _paper(

@@ -83,10 +83,10 @@ def mended(
     rules = source.rules[source.elements[mends, layout.VR]]
     is_float = rules & emit.FAMILY == emit.FLOATS
     pool = bytearray(_with_floats(source, mends[is_float], rules[is_float] >> emit.SIZE_SHIFT))
-    unread = _add_texts(source, mends[~is_float], encodings, errors, pool)
+    unmended = _add_texts(source, mends[~is_float], encodings, errors, pool)
     source.ready[mends] = True
     pool += bytes(SLACK)
-    return source._replace(pool=np.frombuffer(pool, np.uint8)), unread
+    return source._replace(pool=np.frombuffer(pool, np.uint8)), unmended
 
 
 def _with_floats(
@@ -110,7 +110,7 @@ def _add_texts(
     pool: bytearray,
 ) -> list[int]:
     """Append the texts of these elements to the pool; the rows that cannot be read at all are returned."""
-    unread: list[int] = []
+    unmended: list[int] = []
     for i, row in zip(which.tolist(), _rows(source, which).tolist(), strict=True):
         element = source.elements[i]
         name = keybook.vr_name(int(element[layout.VR]))
@@ -123,11 +123,11 @@ def _add_texts(
         except vr.UnreadableValue as unreadable:
             errors[i] = emit.ERRORS.index(str(unreadable))
         except Exception:  # noqa: BLE001 (the per-file boundary is in `plain`, which reads it again)
-            unread.append(row)
+            unmended.append(row)
         element[layout.VALUE] = len(pool)
         pool += (text or "").encode()
         element[layout.VALUE_END] = len(pool)
-    return unread
+    return unmended
 
 
 def _rows(source: emit.Source, which: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -68,8 +68,8 @@ def apply(spark: SparkSession, edits: Edits, root: Location) -> pa.Table:
 
     Returns
     -------
-    For each part that was edited its name as `part`, and `parts.PART` of what takes its place; but for
-    `table` that is null where no row is left.
+    A row for each part that was edited: its name as `part`, and `parts.PART` of what takes its place.
+    When no row of it is left, nothing takes its place, and all but `part` and `table` are null.
     """
     return tasks.run(spark, edits.parts, editor(root), EDITED)
 

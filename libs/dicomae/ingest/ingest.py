@@ -123,7 +123,7 @@ def ingest(run: IngestRun, origin: Origin) -> IngestCounts:
 
 
 def _listed(run: IngestRun, origin: Origin, state: known_folders.LedgerState) -> WholeListing:
-    """The listing; where folders are trusted, without the files of those that have not changed."""
+    """The listing. When folders are trusted, it lacks the files of folders that have not changed."""
     found, timeout = run.spark.sparkContext.accumulator(0), run.config.ingest.read_timeout_seconds
     request = ListingRequest(run.database.staging / "listing", found, timeout)
     request.folder.mkdir()
@@ -139,7 +139,7 @@ def _listed(run: IngestRun, origin: Origin, state: known_folders.LedgerState) ->
 def _list_changed(
     run: IngestRun, origin: Origin, request: ListingRequest, state: known_folders.LedgerState
 ) -> WholeListing | None:
-    """The listing without what has not changed; None where all must be listed."""
+    """The listing without what has not changed; None when all must be listed."""
     if not run.config.ingest.trust_folders or origin.top is None or origin.list_changed is None:
         return None
     known = known_folders.remembered(run.database, origin.top, state)
@@ -147,7 +147,7 @@ def _list_changed(
 
 
 def check(arguments: argparse.Namespace, config: Config) -> None:
-    """Raise UsageError where the source cannot be read or holds `--tables`, and as `check_config`."""
+    """Raise UsageError when the source cannot be read or holds `--tables`; and see `check_config`."""
     check_config(config)
     origins.of(arguments, config.ingest)
     origins.check(arguments)

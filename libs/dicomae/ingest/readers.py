@@ -130,9 +130,9 @@ def _whole(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch | None]
 
 def _damaged(table: str, start: int, stop: int) -> ReadBatch:
     """Rows of a table that cannot be read, as one failure."""
-    unread = listing_rows(listed_files([f"{table}#rows {start}-{stop - 1}"], [None], [None]))
+    damaged = listing_rows(listed_files([f"{table}#rows {start}-{stop - 1}"], [None], [None]))
     failure = Failure(0, Reason.UNREADABLE, "a page of the Parquet file is damaged")
-    return ReadBatch(unread, HeaderBatch.of_failures(failure), table)
+    return ReadBatch(damaged, HeaderBatch.of_failures(failure), table)
 
 
 def _table(found: Listing) -> Iterator[ReadBatch]:

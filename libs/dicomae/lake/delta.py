@@ -116,7 +116,7 @@ def last_commit(root: Location, table: Table) -> Commit:
 
 
 def runs_since(root: Location, table: Table, commit: Commit) -> set[str] | None:
-    """The runs of all later commits ("" where one names none); None where the table never had that commit."""
+    """The runs of all later commits, "" for one that names none; None if the table never had that commit."""
     found = _open(root, table)
     if str(found.metadata().id) != commit.table_id or found.version() < commit.version:
         return None
@@ -165,7 +165,7 @@ def read_small(root: Location, table: Table, columns: Sequence[str] | None = Non
 
 
 def replace(root: Location, table: Table, rows: pa.Table, job: str | None = None) -> bool:
-    """Make `rows` the table's content (with `job`: that job's rows); True where that changed anything.
+    """Make `rows` the table's content, or the content of `job` in it; whether that changed anything.
 
     Rows that differ from the old ones in `run_id` or in their order alone change nothing, so a rerun is
     no new version.

@@ -60,7 +60,7 @@ def packages() -> dict[str, str]:
 
 
 def user() -> str:
-    """The name of the account that this process runs under, or its number where it has none."""
+    """The name of the account that this process runs under, or its number when it has none."""
     number = os.geteuid()
     try:
         return pwd.getpwuid(number).pw_name

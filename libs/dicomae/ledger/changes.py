@@ -61,14 +61,14 @@ def compared(
     """The changes that a listing brings.
 
     They are in the order of paths. So a run that was interrupted, and begun again, decides on a contested
-    SOPInstanceUID as one that was not. Where all that is listed is committed together, any order will do.
+    SOPInstanceUID as one that was not. Any order will do when all that is listed is committed together.
 
     Parameters
     ----------
-    top : the folder that the listing is complete for: `/pacs`. None where it is a mere list, which says
-        nothing of what has vanished.
-    reach : what the paths of all files begin with that can be read beside those listed: `s3://`. None where
-        there are none.
+    top : the folder that the listing is complete for: `/pacs`. None for a mere list, which says nothing of
+        what has vanished.
+    reach : the beginning of all paths that this run can read, listed or not: `s3://`. None when it can read
+        the listed files alone.
     together : files that are committed together.
     """
     root = database.root

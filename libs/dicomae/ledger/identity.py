@@ -30,8 +30,8 @@ def contested(database: Database, parts: Sequence[str], same_uid: str, staging: 
     Parameters
     ----------
     parts : names of the parts of `files` that tasks wrote and nobody has committed.
-    same_uid : `first`: the file that `headers` has keeps its UID; where it has none, the first by path.
-        `newest`: the content takes the UID of which a file was modified last; a mere copy never takes it.
+    same_uid : `first`: the file in `headers` keeps its UID; when none is there, the first by path gets it.
+        `newest`: of several contents, the one whose file was modified last gets it. A mere copy never does.
 
     Raises
     ------

@@ -3,8 +3,8 @@
     visited by a run ──► remembered ──► known to the next ──┬──► settled: has its mark still; files trusted
                                                             └──► listed: has another, or was in doubt
 
-They are a Parquet file for each source below `_folders`. Where it is lost the next night is a slow one; and a
-folder is in doubt where the ledger may not be what its run left.
+Each source has a Parquet file of them below `_folders`. When the file is lost, the next night is a slow one.
+A folder is in doubt when other runs may have changed what the ledger says of it.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ class LedgerState(NamedTuple):
 
 
 def ledger_state(root: Location) -> LedgerState:
-    """What the ledger is now; no other run has written where it is the same."""
+    """What the ledger is now. When it is the same later, no other run has written meanwhile."""
     return LedgerState(*(delta.last_commit(root, table) for table in (FILES, HEADERS)))
 
 

@@ -16,8 +16,8 @@ from dicomae.tables import FILES, HEADERS, RUNS
 def wanted(database: Database, changes: Changes, staging: Location) -> edits.Edits:
     """The marks that changes ask for, as edits of the parts that the tables have now.
 
-    Members that the newest read of their archive did not find have vanished. Where a run was killed, rows go
-    that one table alone knows and whose file cannot be read again.
+    A member has vanished when the newest read of its archive did not find it. After a killed run, a row goes
+    when one table alone knows it and its file cannot be read again.
     """
     with database.session() as session:
         sql.name_table(session, database.root, FILES)

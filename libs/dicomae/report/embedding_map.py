@@ -36,7 +36,7 @@ class Group:
 class MapPanel:
     """One colouring of the map.
 
-    `by_number` : several groups have the same colour, so the numbers on the map tell them apart.
+    `by_number` is true when several groups have one colour: numbers on the map tell them apart.
     """
 
     heading: str

@@ -186,18 +186,18 @@ def _read_group(
 def _parsed_group(
     group: list[_Held],
     buffers: Sequence[bytes] | Arena,
-    unread: Set[int],
+    unanswered: Set[int],
     sizes: Sequence[int | None],
     settings: ReadSettings,
 ) -> tuple[HeaderBatch, list[_Held]]:
-    """As `_read_group`, of bytes that were read. The files in `unread` are left out."""
+    """As `_read_group`, of bytes that were read. The files in `unanswered` are left out."""
     lengths = buffers.sizes.tolist() if isinstance(buffers, Arena) else [len(buffer) for buffer in buffers]
     # A short read is the file's end.
     complete = [length < file.wanted for length, file in zip(lengths, group, strict=True)]
     batch = parse_headers(buffers, complete, settings.flatten_sequences, settings.functional_groups)
     positions = [file.position for file in group]
     failures = [
-        Failure(positions[f.index], f.reason, f.detail) for f in batch.failures if f.index not in unread
+        Failure(positions[f.index], f.reason, f.detail) for f in batch.failures if f.index not in unanswered
     ]
     more: list[_Held] = []
     limit = settings.header_limit_bytes
